@@ -1,0 +1,88 @@
+// The nouns that data/ hands out: examples as read, columns as tokenised, batches as fed.
+
+/** One labelled text, or pair of texts. Its index is its position in the split. */
+export interface Example {
+  /** The caller's id, unique in the split. */
+  uid: string;
+  text: string;
+  textPair?: string;
+  /** Class index. */
+  label: number;
+}
+
+/** Columns of a tokenised split: flat ids, with offsets; never padded. */
+export interface TokenizedDataset {
+  /** Token ids of all instances, one after the other, special tokens included. */
+  inputIds: Int32Array;
+  /** Length numInstances + 1; instance i is inputIds[offsets[i] .. offsets[i + 1]). */
+  offsets: Int32Array;
+  /** Position inside instance i at which the second text begins (its token types are 1); the instance's length for single texts. */
+  secondStarts: Int32Array;
+  /** Class index of each instance. */
+  labels: Int32Array;
+  numClasses: number;
+  padTokenId: number;
+}
+
+/** B instances padded to the longest of them, L tokens. */
+export interface Batch {
+  /** Position of each row in the dataset, [B]. */
+  instances: Int32Array;
+  /** [B * L], row-major. */
+  inputIds: Int32Array;
+  /** [B * L] of 0 and 1. */
+  tokenTypeIds: Int32Array;
+  /** [B * L], 1 for real tokens. */
+  attentionMask: Int32Array;
+  /** Class indices, [B]. */
+  labels: Int32Array;
+  batchSize: number;
+  length: number;
+}
+
+/** A tokenizer of a model folder. Ids equal those of transformers' tokenizer(text, pair, truncation='longest_first'). */
+export interface Tokenizer {
+  padTokenId: number;
+  vocabSize: number;
+  /** Identifies the tokenizer's behaviour, for caching tokenised columns: a digest of its files. */
+  digest: string;
+  /** secondStart is ids.length for single texts. */
+  encode(text: string, textPair: string | undefined, maxLength: number): {ids: number[]; secondStart: number};
+}
+
+/** config.json of a model folder, checked. Only what the BERT family needs; unknown keys are kept in `raw`. */
+export interface ModelConfig {
+  modelType: 'bert';
+  vocabSize: number;
+  hiddenSize: number;
+  numHiddenLayers: number;
+  numAttentionHeads: number;
+  intermediateSize: number;
+  hiddenAct: 'gelu' | 'relu' | 'gelu_new';
+  hiddenDropoutProb: number;
+  attentionProbsDropoutProb: number;
+  /** Dropout before the classification layer; hiddenDropoutProb when the config has no classifier_dropout. */
+  classifierDropout: number;
+  maxPositionEmbeddings: number;
+  typeVocabSize: number;
+  layerNormEps: number;
+  initializerRange: number;
+  padTokenId: number;
+  /** The parsed file, for writing it back. */
+  raw: Record<string, unknown>;
+}
+
+/** A tensor by name, whose values are read when asked for, so that large models are never in memory twice. */
+export interface NamedTensor {
+  name: string;
+  shape: number[];
+  /** float32, row-major. */
+  read(): Float32Array;
+}
+
+/** An opened checkpoint folder: its config and its tensors under the names that its files give them. */
+export interface Checkpoint {
+  folder: string;
+  config: ModelConfig;
+  tensors: Map<string, NamedTensor>;
+}

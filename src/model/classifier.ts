@@ -1,0 +1,51 @@
+// What the rest of the program sees of a model: typed arrays in, typed arrays out. Tensors never leave model/.
+import type {Batch, NamedTensor} from '../data/types.js';
+
+/** Choices that do not follow from the checkpoint. */
+export interface ClassifierOptions {
+  /** Use only the first layers; all when undefined. */
+  layers?: number;
+  /** Class names in index order: they give the size of the head and the config's id2label. */
+  classNames: string[];
+  /** Draws the new head's weights; dropout masks derive from it and the step number. */
+  seed: number;
+  /** Decoupled; not applied to biases and layer norms. */
+  weightDecay: number;
+  /** False: no dropout (parity tests). */
+  dropout?: boolean;
+}
+
+/** What loading a checkpoint did with its tensors. */
+export interface LoadReport {
+  used: string[];
+  ignored: string[];
+  newlyInitialised: string[];
+}
+
+export interface StepResult {
+  /** Mean cross-entropy of the batch, before the update. NaN and infinities are the caller's to judge. */
+  loss: number;
+  /** Global gradient norm before clipping. */
+  gradNorm: number;
+  /** [B * C], of the same forward pass, before the update. */
+  logits: Float32Array;
+}
+
+/** A sequence classifier with its optimizer. One call at a time. */
+export interface Classifier {
+  readonly numClasses: number;
+  readonly report: LoadReport;
+  /** One AdamW update, gradients clipped at global norm 1. Equal state, batch, step and rate give equal bits. */
+  trainStep(batch: Batch, options: {step: number; learningRate: number}): Promise<StepResult>;
+  /** Logits [B * C], without dropout. */
+  predict(batch: Batch): Promise<Float32Array>;
+  /** Weights under the names of the Hugging Face hub, in a fixed order. */
+  weights(): NamedTensor[];
+  /** config.json for a folder that holds weights(). */
+  config(): Record<string, unknown>;
+  /** Everything that a resumed run needs besides position and seed: weights and optimizer moments. */
+  state(): NamedTensor[];
+  /** The inverse of state(); FAILED_PRECONDITION/CHECKPOINT_CORRUPT when names or shapes do not fit. */
+  restore(state: Iterable<NamedTensor>): void;
+  dispose(): void;
+}

@@ -1,0 +1,93 @@
+// What the server calls: every RPC of the contract as a plain function over plain records. Errors are FtftErrors with the
+// reasons of the error table; unknown ids are NOT_FOUND.
+
+import type {Selection, VariabilityEstimator} from '../pipeline/types.js';
+import type {
+  DataMapColumns,
+  DataMapRecord,
+  DatasetRecord,
+  RunRecord,
+  SplitRecord,
+  StoredEvent,
+  TrainingSpecInput,
+} from './types.js';
+
+export interface Page {
+  pageSize: number;
+  pageToken: string;
+}
+
+export interface ImportHeader {
+  dataset: string;
+  split: string;
+  isOutOfDistribution: boolean;
+  format: 'jsonl' | 'csv' | 'tsv';
+  hasHeaderRow: boolean;
+  columns: {text: string; textPair?: string; label: string; id?: string};
+  /** Empty when the dataset exists already. */
+  classLabels: {name: string; aliases: string[]}[];
+  validateOnly: boolean;
+}
+
+/** Common to the calls that make something. */
+export interface Creation {
+  /** Last part of the name; made when undefined. */
+  id?: string;
+  /** Idempotency key with the digest of the whole canonical request. */
+  request?: {id: string; digest: string};
+  validateOnly: boolean;
+}
+
+export interface RunCreation extends Creation {
+  spec: TrainingSpecInput;
+  labels: Record<string, string>;
+  traceParent?: string;
+}
+
+export interface DataMapCreation extends Creation {
+  run: string;
+  epochs?: {first: number; last: number};
+  variabilityEstimator?: VariabilityEstimator;
+  selection?: Partial<Selection>;
+}
+
+export interface EventRange {
+  /** First event wanted: a sequence number, a named place, or the first event of an epoch. */
+  start: {sequence: number} | {position: 'earliest' | 'latest' | 'last-committed-epoch'} | {epoch: number};
+  signal: AbortSignal;
+}
+
+export interface Runs {
+  importDataset(
+    header: ImportHeader,
+    bytes: AsyncIterable<Uint8Array>,
+  ): Promise<{dataset: DatasetRecord; split: SplitRecord; warnings: string[]}>;
+  getDataset(id: string): DatasetRecord;
+  listDatasets(page: Page): {datasets: DatasetRecord[]; nextPageToken: string};
+
+  trainReference(creation: RunCreation): Promise<RunRecord>;
+  fineTuneMain(
+    creation: RunCreation & {dataMap: string; budget?: {maxSteps: number} | {stepFraction: number}},
+  ): Promise<RunRecord>;
+  buildDataMap(creation: DataMapCreation): Promise<DataMapRecord>;
+
+  getRun(id: string): RunRecord;
+  listRuns(page: Page): {runs: RunRecord[]; nextPageToken: string};
+  /** Resolves once the etag is another than the one given, or after timeoutMs. */
+  waitRun(id: string, etag: string, timeoutMs: number, signal: AbortSignal): Promise<RunRecord>;
+  cancelRun(id: string, etag: string): RunRecord;
+
+  getDataMap(id: string): DataMapRecord;
+  readDataMap(id: string): Promise<DataMapColumns>;
+
+  /** Last sequence of the run's log; 0 when empty. */
+  lastSequence(id: string): number;
+  /** Stored events from start on. Yields 'caught-up' once, when all that was stored has been sent; then follows the run live and
+   * returns after the last event of a terminal run. */
+  events(id: string, range: EventRange): AsyncGenerator<StoredEvent | 'caught-up'>;
+
+  /** Key of the resume tokens' HMAC, made once and kept in the store. */
+  tokenKey(): Buffer;
+  /** Runs by kind and state, for the gauge. */
+  countRuns(): {kind: string; state: string; count: number}[];
+}

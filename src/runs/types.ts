@@ -1,0 +1,176 @@
+// The nouns of runs/: records as stored and as handed to the server. Times are milliseconds since 1970; ids are the last part of names.
+import type {PlainError} from '../errors.js';
+import type {DataMapDiagnostics, Evaluation, Selection, VariabilityEstimator} from '../pipeline/types.js';
+import type {RunState} from './run-state.js';
+
+export type {RunState} from './run-state.js';
+export type RunKind = 'REFERENCE' | 'MAIN' | 'IMPORTED';
+
+export interface DatasetRecord {
+  id: string;
+  uid: string;
+  classNames: string[];
+  /** Other spellings of each class, in class order. */
+  classAliases: string[][];
+  isTextPairs: boolean;
+  splits: SplitRecord[];
+  createTime: number;
+  updateTime: number;
+}
+
+export interface SplitRecord {
+  name: string;
+  isOutOfDistribution: boolean;
+  instanceCount: number;
+  classCounts: number[];
+  /** SHA-256, in hex, of the imported bytes. */
+  digest: string;
+  createTime: number;
+}
+
+/** How to train, every default filled in. */
+export interface TrainingSpec {
+  dataset: string;
+  trainSplit: string;
+  evaluationSplits: string[];
+  model: string;
+  /** 0: all. */
+  layers: number;
+  maxLength: number;
+  epochs: number;
+  batchSize: number;
+  learningRate: number;
+  warmupRatio: number;
+  weightDecay: number;
+  precision: 'FLOAT32';
+  seed: number;
+  evaluationIntervalSteps: number;
+  executionTimeoutMs?: number;
+  maxAttempts: number;
+  priority: number;
+}
+
+/** What callers may leave out. */
+export type TrainingSpecInput = Partial<TrainingSpec> & Pick<TrainingSpec, 'dataset' | 'model'>;
+
+export interface RunProgress {
+  committedEpochs: number;
+  totalEpochs: number;
+  steps: number;
+  totalSteps: number;
+  keptSteps: number;
+  stoppedEarly: boolean;
+  estimatedRemainingMs?: number;
+  /** Mean loss of the latest steps; undefined before the first. */
+  trainLoss?: number;
+}
+
+export interface TrainingCost {
+  acceleratorMs: number;
+  wallMs: number;
+  queueMs: number;
+  trainedInstances: number;
+  trainedTokens: number;
+  flops: number;
+  wastedAcceleratorMs: number;
+}
+
+export interface RunRecord {
+  id: string;
+  uid: string;
+  /** Changes with every visible change. */
+  etag: string;
+  kind: RunKind;
+  state: RunState;
+  spec: TrainingSpec;
+  /** Of a main run. */
+  dataMap?: string;
+  attempt: number;
+  progress: RunProgress;
+  cost: TrainingCost;
+  evaluations: Evaluation[];
+  error?: PlainError;
+  labels: Record<string, string>;
+  createTime: number;
+  startTime?: number;
+  endTime?: number;
+  updateTime: number;
+  /** 1 is next; 0 when not pending. */
+  queuePosition: number;
+  /** file: URI of a folder in the hub's layout, once committed. */
+  modelUri?: string;
+  /** W3C traceparent of the RPC that made the run, for span links. */
+  traceParent?: string;
+}
+
+export interface DataMapRecord {
+  id: string;
+  run: string;
+  dataset: string;
+  trainSplit: string;
+  epochs: {first: number; last: number};
+  variabilityEstimator: VariabilityEstimator;
+  selection: Selection;
+  instanceCount: number;
+  selectedCount: number;
+  requestedCount: number;
+  threshold?: number;
+  thresholdTieCount: number;
+  labelBalance: {className: string; selectedCount: number; instanceCount: number}[];
+  diagnostics: DataMapDiagnostics;
+  /** SHA-256, in hex, of confidence, variability, correctness, forgetting events (little-endian uint32), selected (bits). */
+  digest: string;
+  isFinal: boolean;
+  createTime: number;
+}
+
+/** Columns of a data map, as read back. */
+export interface DataMapColumns {
+  confidence: Float32Array;
+  variability: Float32Array;
+  correctness: Uint32Array;
+  forgettingEvents: Uint32Array;
+  /** 0 or 1 an instance. */
+  isSelected: Uint8Array;
+  /** Of the selection's metric; empty where a region was selected. */
+  scores: Float32Array;
+  instanceIds: string[];
+}
+
+/** An entry of a run's log. */
+export type LogEvent =
+  | {kind: 'run-changed'; run: RunRecord}
+  | {kind: 'epoch-started'; epoch: number}
+  | {
+      kind: 'chunk';
+      epoch: number;
+      chunkIndex: number;
+      firstInstance: number;
+      instanceCount: number;
+      numClasses: number;
+      pTrue: Float32Array;
+      /** Bit column, least significant bit first. */
+      correctBits: Uint8Array;
+      logits: Float32Array;
+    }
+  | {
+      kind: 'epoch-committed';
+      epoch: number;
+      chunkCount: number;
+      instanceCount: number;
+      /** SHA-256, in hex, of the epoch's pTrue column. */
+      digest: string;
+      trainLoss: number;
+      steps: number;
+      cost: TrainingCost;
+    }
+  | {kind: 'evaluations-made'; evaluations: Evaluation[]; cost: TrainingCost}
+  | {kind: 'epochs-discarded'; firstEpoch: number; steps: number; reason: string};
+
+export interface StoredEvent {
+  /** From 1, without gaps. */
+  sequence: number;
+  attempt: number;
+  time: number;
+  event: LogEvent;
+}
