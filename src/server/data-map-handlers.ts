@@ -1,0 +1,97 @@
+// BuildDataMap, GetDataMap, ReadDataMap: check, ask runs, translate.
+import {FtftError} from '../errors.js';
+import {maxMessageBytes, messageOverheadBytes} from './columns.js';
+import type {ServerContext} from './context.js';
+import type {EpochRange} from './gen/ftft/v1/data_map.js';
+import {BuildDataMapRequest, type FtftServiceImplementation} from './gen/ftft/v1/ftft_service.js';
+import {notSupported, RequestChecks} from './request-checks.js';
+import {createOnce, requestKey} from './request-key.js';
+import {throwAllViolations} from './run-handlers.js';
+import {fromEstimator, fromSelection, toBlock, toDataMap} from './translate-data-map.js';
+
+/** Three float columns, the selection bit, and two counts as varints of at most five bytes. */
+const bytesPerInstance = 3 * 4 + 1 + 2 * 5;
+
+type Handlers = Pick<
+  FtftServiceImplementation<{traceParent?: string}>,
+  'buildDataMap' | 'getDataMap' | 'readDataMap' | 'compareDataMaps'
+>;
+
+export function dataMapHandlers({runs, telemetry}: Pick<ServerContext, 'runs' | 'telemetry'>): Handlers {
+  return {
+    async buildDataMap(request, {traceParent}) {
+      const checks = new RequestChecks('Cannot build a data map');
+      const id = checks.id('data_map_id', request.dataMapId);
+      checks.requestId(request.requestId);
+      const creation = {
+        id,
+        run: checks.name('run', 'runs', request.run),
+        epochs: fromEpochs(request.epochs, checks),
+        variabilityEstimator: fromEstimator(request.variabilityEstimator, checks),
+        selection: fromSelection(request.selection, checks),
+        request: requestKey('BuildDataMap', BuildDataMapRequest, request, id),
+        validateOnly: request.validateOnly,
+      };
+      await throwAllViolations(checks, () => runs.buildDataMap({...creation, validateOnly: true, request: undefined}));
+      const resource = {type: 'DataMap', name: `dataMaps/${id ?? ''}`} as const;
+      const record = await telemetry.spans.during('ftft.data_map', traceParent, {'ftft.run': creation.run}, () =>
+        createOnce(creation.request, resource, () => runs.buildDataMap(creation)),
+      );
+      return {dataMap: toDataMap(record)};
+    },
+
+    async getDataMap({name}) {
+      const checks = new RequestChecks('Cannot get a data map');
+      const id = checks.name('name', 'dataMaps', name);
+      checks.throwIfAny();
+      return toDataMap(runs.getDataMap(id));
+    },
+
+    async *readDataMap(request) {
+      const checks = new RequestChecks('Cannot read a data map');
+      const id = checks.name('name', 'dataMaps', request.name);
+      checks.notNegative('offset', request.offset);
+      checks.notNegative('limit', request.limit);
+      checks.throwIfAny();
+      const {instanceCount} = runs.getDataMap(id);
+      if (request.offset > instanceCount) throw pastEnd(request.offset, instanceCount);
+      const columns = await runs.readDataMap(id);
+      const end = request.limit === 0 ? instanceCount : Math.min(instanceCount, request.offset + request.limit);
+      const ids = request.includeInstanceIds ? columns.instanceIds : undefined;
+      for (let first = request.offset, next: number; first < end; first = next) {
+        next = blockEnd(first, end, ids);
+        yield {block: toBlock(columns, first, next, ids !== undefined)};
+      }
+    },
+
+    async compareDataMaps() {
+      throw notSupported('Cannot compare data maps', 'CompareDataMaps');
+    },
+  };
+}
+
+function fromEpochs(epochs: EpochRange | undefined, checks: RequestChecks): EpochRange | undefined {
+  if (!epochs) return undefined;
+  checks.notNegative('epochs.first', epochs.first);
+  if (epochs.last < epochs.first)
+    checks.violate('epochs.last', `must not be before epochs.first, ${epochs.first}; current value is ${epochs.last}`);
+  return {first: epochs.first, last: epochs.last};
+}
+
+/** As many instances as fit into a message, ids counted by their bytes; always at least one. */
+function blockEnd(first: number, end: number, ids: string[] | undefined): number {
+  let bytes = messageOverheadBytes;
+  for (let i = first; i < end; i++) {
+    bytes += bytesPerInstance + (ids ? Buffer.byteLength(ids[i]) + 4 : 0);
+    if (bytes > maxMessageBytes && i > first) return i;
+  }
+  return end;
+}
+
+function pastEnd(offset: number, instanceCount: number): FtftError {
+  return new FtftError(
+    'OUT_OF_RANGE',
+    `Cannot read a data map: offset must be at most ${instanceCount}, its number of instances, current value is ${offset}`,
+    {reason: 'OFFSET_PAST_END', metadata: {instance_count: String(instanceCount)}},
+  );
+}

@@ -1,0 +1,71 @@
+// Error → google.rpc.Status with details, for trailers and for Run.error; the one table of what each code carries.
+import {Status as Code, ServerError} from 'nice-grpc';
+import {
+  BadRequest,
+  ErrorInfo,
+  PreconditionFailure,
+  QuotaFailure,
+  RequestInfo,
+  ResourceInfo,
+  RetryInfo,
+} from 'nice-grpc-error-details';
+import {FtftError, type PlainError} from '../errors.js';
+import type {Any} from './gen/google/protobuf/any.js';
+import {Status} from './gen/google/rpc/status.js';
+
+/** Domain of every ErrorInfo. */
+export const errorDomain = 'ftft.dev';
+/** Trailer that carries the encoded google.rpc.Status. */
+export const detailsTrailer = 'grpc-status-details-bin';
+
+/** Any error as a plain one. What is neither ours nor a cancellation is a bug: its message stays on the server. */
+export function toPlainError(error: unknown): PlainError {
+  if (error instanceof FtftError) return error.toPlain();
+  if (isAbortError(error))
+    return {code: 'CANCELLED', message: 'The caller cancelled the call', reason: 'CANCELLED_BY_CALLER'};
+  return {code: 'INTERNAL', message: 'An unexpected error occurred on the server; it is logged', reason: 'UNEXPECTED'};
+}
+
+export const isAbortError = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
+
+/** The status with ErrorInfo and what else section 3 of the error table asks for. requestId: trace id of a bug's log line. */
+export function toStatus(error: PlainError, requestId?: string): Status {
+  const {code, message, reason, metadata = {}} = error;
+  const details: Any[] = [pack(ErrorInfo, {reason, domain: errorDomain, metadata})];
+  if (error.violations) details.push(pack(BadRequest, {fieldViolations: error.violations}));
+  if (error.resource) {
+    const {type, name} = error.resource;
+    details.push(pack(ResourceInfo, {resourceType: `ftft.dev/${type}`, resourceName: name, description: message}));
+  }
+  const subject = error.resource?.name ?? '';
+  if (code === 'FAILED_PRECONDITION')
+    details.push(pack(PreconditionFailure, {violations: [{type: reason, subject, description: message}]}));
+  if (code === 'RESOURCE_EXHAUSTED')
+    details.push(pack(QuotaFailure, {violations: [{subject: subject || reason, description: message}]}));
+  if (error.retryAfterMs !== undefined) details.push(pack(RetryInfo, {retryDelay: toDuration(error.retryAfterMs)}));
+  if (code === 'INTERNAL' && requestId) details.push(pack(RequestInfo, {requestId}));
+  return {code: Code[code], message, details};
+}
+
+/** What nice-grpc sends; the details go into the trailer beside it. */
+export function toServerError(status: Status): {error: ServerError; details: Uint8Array} {
+  return {error: new ServerError(status.code, status.message), details: Status.encode(status).finish()};
+}
+
+const toDuration = (milliseconds: number) => ({
+  seconds: Math.floor(milliseconds / 1000),
+  nanos: Math.round((milliseconds % 1000) * 1e6),
+});
+
+interface DetailType<T, P> {
+  $type: string;
+  fromPartial(value: P): T;
+  encode(value: T): {finish(): Uint8Array};
+}
+
+function pack<T, P>(type: DetailType<T, P>, value: P): Any {
+  return {
+    typeUrl: `type.googleapis.com/${type.$type}`,
+    value: Buffer.from(type.encode(type.fromPartial(value)).finish()),
+  };
+}

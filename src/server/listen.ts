@@ -1,0 +1,35 @@
+// Where the servers may listen, and what is said when they cannot.
+import {isIP} from 'node:net';
+import {FtftError} from '../errors.js';
+
+/** FAILED_PRECONDITION for a host beyond loopback, unless that was asked for in words; true when a warning is due. */
+export function checkHost(host: string, allowInsecure: boolean): {isExposed: boolean} {
+  if (isLoopback(host)) return {isExposed: false};
+  if (allowInsecure) return {isExposed: true};
+  throw new FtftError(
+    'FAILED_PRECONDITION',
+    `Cannot listen on ${host}: without TLS and authentication the service listens on loopback addresses only; ` +
+      'set FTFT_HOST=127.0.0.1, or FTFT_ALLOW_INSECURE=1 where something else keeps strangers out',
+    {reason: 'INSECURE_HOST'},
+  );
+}
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+
+/** host:port as URLs and gRPC targets write it. */
+export const address = (host: string, port: number): string =>
+  isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+
+/** One clear line for what listening ended in. */
+export function listenError(error: unknown, host: string, port: number, variable: string): FtftError {
+  const text = error instanceof Error ? error.message : String(error);
+  const isInUse = text.includes('EADDRINUSE');
+  const found = isInUse ? 'the port is in use' : text;
+  return new FtftError(
+    'FAILED_PRECONDITION',
+    `Cannot listen on ${address(host, port)}: ${found}; set ${variable} to a free port, or to 0 to take any`,
+    {reason: isInUse ? 'PORT_IN_USE' : 'CANNOT_LISTEN'},
+    {cause: error},
+  );
+}

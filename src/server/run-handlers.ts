@@ -1,0 +1,140 @@
+// TrainReference, FineTuneMain and the life of a run: check, ask runs, translate.
+import {FtftError} from '../errors.js';
+import {draining, type ServerContext} from './context.js';
+import {
+  FineTuneMainRequest,
+  type FtftServiceImplementation,
+  TrainReferenceRequest,
+} from './gen/ftft/v1/ftft_service.js';
+import {notSupported, RequestChecks} from './request-checks.js';
+import {createOnce, requestKey} from './request-key.js';
+import {toRun} from './translate-run.js';
+import {fromSpec} from './translate-spec.js';
+
+/** WaitRun without a timeout returns the run as it is after this time. */
+const longestWaitMs = 10 * 60_000;
+
+type Handlers = Pick<
+  FtftServiceImplementation<{traceParent?: string}>,
+  'trainReference' | 'fineTuneMain' | 'importDynamics' | 'getRun' | 'listRuns' | 'waitRun' | 'cancelRun' | 'deleteRun'
+>;
+
+export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>): Handlers {
+  return {
+    async trainReference(request, {traceParent}) {
+      const checks = new RequestChecks('Cannot train a reference model');
+      const id = checks.id('run_id', request.runId);
+      checks.requestId(request.requestId);
+      checks.labels(request.labels);
+      const creation = {
+        id,
+        spec: fromSpec(request.spec, checks),
+        labels: request.labels,
+        request: requestKey('TrainReference', TrainReferenceRequest, request, id),
+        validateOnly: request.validateOnly,
+        traceParent,
+      };
+      await throwAllViolations(checks, () =>
+        runs.trainReference({...creation, validateOnly: true, request: undefined}),
+      );
+      return {run: toRun(await createOnce(creation.request, runNamed(id), () => runs.trainReference(creation)))};
+    },
+
+    async fineTuneMain(request, {traceParent}) {
+      const checks = new RequestChecks('Cannot fine-tune the main model');
+      const id = checks.id('run_id', request.runId);
+      checks.requestId(request.requestId);
+      checks.labels(request.labels);
+      if (request.earlyStopping) checks.refuse('early_stopping');
+      const creation = {
+        id,
+        dataMap: checks.name('data_map', 'dataMaps', request.dataMap),
+        spec: fromSpec(request.spec, checks),
+        budget: budgetOf(request, checks),
+        labels: request.labels,
+        request: requestKey('FineTuneMain', FineTuneMainRequest, request, id),
+        validateOnly: request.validateOnly,
+        traceParent,
+      };
+      await throwAllViolations(checks, () => runs.fineTuneMain({...creation, validateOnly: true, request: undefined}));
+      return {run: toRun(await createOnce(creation.request, runNamed(id), () => runs.fineTuneMain(creation)))};
+    },
+
+    async importDynamics() {
+      throw notSupported('Cannot import dynamics', 'ImportDynamics');
+    },
+
+    async getRun({name}) {
+      return toRun(runs.getRun(checkedName('Cannot get a run', name)));
+    },
+
+    async listRuns(request) {
+      const checks = new RequestChecks('Cannot list runs');
+      const page = checks.page(request);
+      if (request.filter !== '') checks.refuse('filter');
+      checks.throwIfAny();
+      const {runs: records, nextPageToken} = runs.listRuns(page);
+      return {runs: records.map(toRun), nextPageToken};
+    },
+
+    async waitRun(request, {signal}) {
+      const checks = new RequestChecks('Cannot wait for a run');
+      const id = checks.name('name', 'runs', request.name);
+      const timeoutMs = checks.duration('timeout', request.timeout, 0) ?? longestWaitMs;
+      checks.throwIfAny();
+      const stop = AbortSignal.any([signal, drain]);
+      try {
+        const record = await runs.waitRun(id, request.etag, Math.min(timeoutMs, longestWaitMs), stop);
+        if (!stop.aborted) return toRun(record);
+      } catch (error) {
+        if (!drain.aborted) throw error;
+      }
+      signal.throwIfAborted();
+      throw draining('Cannot go on waiting for the run');
+    },
+
+    async cancelRun({name, etag}) {
+      return toRun(runs.cancelRun(checkedName('Cannot cancel a run', name), etag));
+    },
+
+    async deleteRun() {
+      throw notSupported('Cannot delete a run', 'DeleteRun');
+    },
+  };
+}
+
+function checkedName(what: string, name: string): string {
+  const checks = new RequestChecks(what);
+  const id = checks.name('name', 'runs', name);
+  checks.throwIfAny();
+  return id;
+}
+
+const runNamed = (id: string | undefined) => ({type: 'Run', name: `runs/${id ?? ''}`}) as const;
+
+function budgetOf({stepBudget}: FineTuneMainRequest, checks: RequestChecks) {
+  if (!stepBudget) return undefined;
+  if (stepBudget.$case === 'maxSteps') {
+    if (stepBudget.value < 1) checks.violate('max_steps', `must be at least 1, current value is ${stepBudget.value}`);
+    return {maxSteps: stepBudget.value};
+  }
+  if (!(stepBudget.value > 0 && stepBudget.value <= 1))
+    checks.violate('step_fraction', `must be more than 0 and at most 1, current value is ${stepBudget.value}`);
+  return {stepFraction: stepBudget.value};
+}
+
+/** A caller hears of all violations at once: when the shape is broken, runs/ is asked for its own with a dry run. */
+export async function throwAllViolations(checks: RequestChecks, dryRun: () => Promise<unknown>): Promise<void> {
+  if (checks.isBroken) {
+    const error = await dryRun().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (error instanceof FtftError && error.details.reason === 'INVALID_FIELD') {
+      const known = new Set(checks.violations.map(({field}) => field));
+      for (const {field, description} of error.details.violations ?? [])
+        if (!known.has(field)) checks.violate(field, description);
+    }
+  }
+  checks.throwIfAny();
+}

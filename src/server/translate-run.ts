@@ -1,0 +1,88 @@
+// Run records → messages.
+import type {Evaluation} from '../pipeline/types.js';
+import type {RunKind, RunProgress, RunRecord, RunState, TrainingCost, TrainingSpec} from '../runs/types.js';
+import {toStatus} from './error-status.js';
+import {
+  Precision,
+  type Run,
+  Run_Kind,
+  Run_State,
+  type TrainingCost as WireCost,
+  type Evaluation as WireEvaluation,
+  type RunProgress as WireProgress,
+  type TrainingSpec as WireSpec,
+} from './gen/ftft/v1/run.js';
+import {toDate, toDuration} from './translate-time.js';
+
+const states: Record<RunState, Run_State> = {
+  PENDING: Run_State.STATE_PENDING,
+  RUNNING: Run_State.STATE_RUNNING,
+  CANCELLING: Run_State.STATE_CANCELLING,
+  SUCCEEDED: Run_State.STATE_SUCCEEDED,
+  FAILED: Run_State.STATE_FAILED,
+  CANCELLED: Run_State.STATE_CANCELLED,
+  SUSPENDED: Run_State.STATE_SUSPENDED,
+};
+
+const kinds: Record<RunKind, Run_Kind> = {
+  REFERENCE: Run_Kind.KIND_REFERENCE,
+  MAIN: Run_Kind.KIND_MAIN,
+  IMPORTED: Run_Kind.KIND_IMPORTED,
+};
+
+export function toRun(record: RunRecord): Run {
+  return {
+    name: `runs/${record.id}`,
+    uid: record.uid,
+    etag: record.etag,
+    kind: kinds[record.kind],
+    state: states[record.state],
+    spec: toSpec(record.spec),
+    dataMap: record.dataMap === undefined ? '' : `dataMaps/${record.dataMap}`,
+    earlyStopping: undefined,
+    attempt: record.attempt,
+    progress: toProgress(record.progress),
+    cost: toCost(record.cost),
+    evaluations: record.evaluations.map(toEvaluation),
+    error: record.error && toStatus(record.error),
+    labels: record.labels,
+    createTime: toDate(record.createTime),
+    startTime: toDate(record.startTime),
+    endTime: toDate(record.endTime),
+    updateTime: toDate(record.updateTime),
+    expireTime: undefined,
+    queuePosition: record.queuePosition,
+    modelUri: record.modelUri ?? '',
+  };
+}
+
+function toSpec(spec: TrainingSpec): WireSpec {
+  const {executionTimeoutMs, ...same} = spec;
+  return {
+    ...same,
+    dataset: `datasets/${spec.dataset}`,
+    precision: Precision.PRECISION_FLOAT32,
+    executionTimeout: toDuration(executionTimeoutMs),
+  };
+}
+
+function toProgress({estimatedRemainingMs, ...same}: RunProgress): WireProgress {
+  return {...same, estimatedRemaining: toDuration(estimatedRemainingMs), trainLoss: same.trainLoss};
+}
+
+export function toCost(cost: TrainingCost): WireCost {
+  return {
+    acceleratorTime: toDuration(cost.acceleratorMs),
+    wallTime: toDuration(cost.wallMs),
+    queueTime: toDuration(cost.queueMs),
+    trainedInstances: cost.trainedInstances,
+    trainedTokens: cost.trainedTokens,
+    flops: cost.flops,
+    energyJoules: undefined,
+    wastedAcceleratorTime: toDuration(cost.wastedAcceleratorMs),
+  };
+}
+
+export function toEvaluation({isOutOfDistribution, ...same}: Evaluation): WireEvaluation {
+  return {...same, outOfDistribution: isOutOfDistribution};
+}

@@ -1,0 +1,48 @@
+// TrainingSpec of a request → what runs/ takes: fields left at their zero are left out, so that runs/ fills in the defaults.
+import type {TrainingSpecInput} from '../runs/types.js';
+import {Precision, type TrainingSpec} from './gen/ftft/v1/run.js';
+import type {RequestChecks} from './request-checks.js';
+
+/** Shapes only; runs/ judges the numbers. */
+export function fromSpec(spec: TrainingSpec | undefined, checks: RequestChecks): TrainingSpecInput {
+  if (!spec) {
+    checks.violate('spec', 'is required');
+    return {dataset: '', model: ''};
+  }
+  checkPrecision(spec.precision, checks);
+  if (spec.trainSplit !== '') checks.split('spec.train_split', spec.trainSplit);
+  spec.evaluationSplits.forEach((split, index) => {
+    checks.split(`spec.evaluation_splits[${index}]`, split);
+  });
+  return withoutUndefined({
+    dataset: checks.name('spec.dataset', 'datasets', spec.dataset),
+    model: checks.required('spec.model', spec.model),
+    trainSplit: spec.trainSplit || undefined,
+    evaluationSplits: spec.evaluationSplits.length > 0 ? spec.evaluationSplits : undefined,
+    layers: spec.layers || undefined,
+    maxLength: spec.maxLength || undefined,
+    epochs: spec.epochs || undefined,
+    batchSize: spec.batchSize || undefined,
+    learningRate: spec.learningRate || undefined,
+    warmupRatio: spec.warmupRatio,
+    weightDecay: spec.weightDecay || undefined,
+    seed: spec.seed,
+    evaluationIntervalSteps: spec.evaluationIntervalSteps || undefined,
+    executionTimeoutMs: checks.duration('spec.execution_timeout', spec.executionTimeout, 1),
+    maxAttempts: spec.maxAttempts || undefined,
+    priority: spec.priority || undefined,
+  });
+}
+
+function checkPrecision(precision: Precision, checks: RequestChecks): void {
+  if (precision === Precision.PRECISION_BFLOAT16) checks.refuse('spec.precision: PRECISION_BFLOAT16');
+  else if (precision !== Precision.PRECISION_UNSPECIFIED && precision !== Precision.PRECISION_FLOAT32)
+    checks.violate('spec.precision', `must be a value of Precision, current value is ${precision}`);
+}
+
+/** Spreading defaults under the input must not be undone by keys that hold undefined. */
+function withoutUndefined(input: TrainingSpecInput): TrainingSpecInput {
+  return Object.fromEntries(
+    Object.entries(input).filter(([, value]) => value !== undefined),
+  ) as unknown as TrainingSpecInput;
+}
