@@ -1,0 +1,72 @@
+// ftft runs: what the server remembers of its runs; list, get, cancel.
+import Table from 'cli-table3';
+import type {Command} from 'commander';
+import {ListRunsResponse} from '../server/gen/ftft/v1/ftft_service.js';
+import {Run, Run_Kind} from '../server/gen/ftft/v1/run.js';
+import {resourceName} from './connect.js';
+import {clock, count, seconds, stateWord} from './format.js';
+import type {Io} from './io.js';
+import {describeRun} from './training-options.js';
+import {type ClientOptions, integer, print, verb, withClient} from './verb.js';
+
+interface ListOptions extends ClientOptions {
+  limit: number;
+}
+
+export function addRuns(program: Command, io: Io): void {
+  const runs = program.command('runs').description('List runs (the default), get one, or cancel one');
+  verb(runs, 'list', 'List runs, newest first', io, ['ftft runs', 'ftft runs list --limit 5 --json'], true)
+    .option('--limit <n>', 'most runs to list', integer(1), 50)
+    .action((options: ListOptions) =>
+      withClient(options, async client => {
+        const found: Run[] = [];
+        let pageToken = '';
+        do {
+          const pageSize = Math.min(1000, options.limit - found.length);
+          const page = await client.listRuns({pageSize, pageToken}, {signal: io.signal});
+          found.push(...page.runs);
+          pageToken = page.nextPageToken;
+        } while (pageToken && found.length < options.limit);
+        print(io, options, ListRunsResponse.toJSON({runs: found, nextPageToken: pageToken}), () => runTable(found));
+      }),
+    );
+  verb(runs, 'get', 'Show one run', io, ['ftft runs get my-run --json'])
+    .argument('<run>')
+    .action((run: string, options: ClientOptions) =>
+      withClient(options, async client => {
+        const found = await client.getRun({name: resourceName('runs', run)}, {signal: io.signal});
+        const error = found.error ? `\nerror   ${found.error.message}` : '';
+        print(io, options, Run.toJSON(found), () => describeRun(found) + error);
+      }),
+    );
+  verb(runs, 'cancel', 'Cancel a run; it stops at its next batch', io, ['ftft runs cancel my-run'])
+    .argument('<run>')
+    .action((run: string, options: ClientOptions) =>
+      withClient(options, async client => {
+        const found = await client.cancelRun({name: resourceName('runs', run)}, {signal: io.signal});
+        print(io, options, Run.toJSON(found), () => `${found.name} ${stateWord(found.state)}`);
+      }),
+    );
+}
+
+function runTable(runs: Run[]): string {
+  if (runs.length === 0) return 'No runs yet; start one with: ftft train-reference';
+  const table = new Table({
+    head: ['run', 'kind', 'model', 'state', 'steps', 'training', 'created'],
+    style: {head: [], border: []},
+    colAligns: ['left', 'left', 'left', 'left', 'right', 'right', 'left'],
+  });
+  for (const {name, kind, spec, state, progress, cost, createTime} of runs) {
+    const model = spec ? `${spec.model}${spec.layers > 0 ? `@${spec.layers}` : ''}` : '';
+    table.push([
+      name,
+      Run_Kind[kind]?.replace('KIND_', '').toLowerCase() ?? '',
+      model,
+      stateWord(state),
+      `${count(progress?.steps ?? 0)}/${count(progress?.totalSteps ?? 0)}`,
+      clock(seconds(cost?.acceleratorTime)),
+      createTime?.toISOString().slice(0, 16).replace('T', ' ') ?? '',
+    ]);
+  }
+  return table.toString();
+}

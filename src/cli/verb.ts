@@ -1,0 +1,97 @@
+// What all verbs share: the address, --json, the connection, and parsers of option values.
+import type {Command} from 'commander';
+import {InvalidArgumentError} from 'commander';
+import {readConfig} from '../config.js';
+import type {FtftServiceClient} from '../server/gen/ftft/v1/ftft_service.js';
+import {connect} from './connect.js';
+import {jsonLine} from './format.js';
+import type {Io, Output} from './io.js';
+import {exitCodesHelp} from './report-error.js';
+
+export interface ClientOptions {
+  address: string;
+  json?: boolean;
+}
+
+/** A verb that speaks to a server. The example stands at the end of its help. */
+export function verb(
+  program: Command,
+  name: string,
+  description: string,
+  io: Io,
+  examples: string[],
+  isDefault = false,
+): Command {
+  return program
+    .command(name, {isDefault})
+    .description(description)
+    .option('--address <host:port>', 'server to call', defaultAddress(io.env))
+    .option('--json', 'print JSON for machines, and nothing else, on standard output')
+    .addHelpText('after', helpTail(examples));
+}
+
+export function helpTail(examples: string[]): string {
+  return `\nExample${examples.length > 1 ? 's' : ''}:\n${examples.map(line => `  $ ${line}`).join('\n')}\n${exitCodesHelp}`;
+}
+
+/** FTFT_GRPC_PORT on the loopback: where `ftft serve` listens when it is told nothing else. */
+export function defaultAddress(env: NodeJS.ProcessEnv): string {
+  return `127.0.0.1:${readConfig(env).grpcPort}`;
+}
+
+export async function withClient<T>(
+  options: ClientOptions,
+  use: (client: FtftServiceClient) => Promise<T>,
+): Promise<T> {
+  const connection = connect(options.address);
+  try {
+    return await use(connection.client);
+  } finally {
+    connection.close();
+  }
+}
+
+/** The message as one line of JSON, or the words. */
+export function print(io: Io, options: ClientOptions, message: unknown, words: () => string): void {
+  io.stdout.write(options.json ? jsonLine(message) : `${words()}\n`);
+}
+
+/** Where what is not the result goes: standard output belongs to the JSON where that was asked for. */
+export function chatter(io: Io, options: ClientOptions): Output {
+  return options.json ? io.stderr : io.stdout;
+}
+
+export function integer(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return text => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isInteger(value) && value >= least && value <= most) return value;
+    const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+    throw new InvalidArgumentError(`It must be a whole number ${range}.`);
+  };
+}
+
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('It must be a number.');
+}
+
+/** One of the words; what each stands for. */
+export function choice<T>(words: Record<string, T>): (text: string) => T {
+  return text => {
+    if (Object.hasOwn(words, text)) return words[text];
+    throw new InvalidArgumentError(`It must be one of ${Object.keys(words).join(', ')}.`);
+  };
+}
+
+/** a,b,c; may be given more than once. */
+export function list(text: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), ...text.split(',').map(item => item.trim())];
+}
+
+/** key=value; may be given more than once. */
+export function keyValue(text: string, before: Record<string, string> | undefined): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('It must be key=value.');
+  return {...before, [text.slice(0, at)]: text.slice(at + 1)};
+}
