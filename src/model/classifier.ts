@@ -35,7 +35,8 @@ export interface StepResult {
 export interface Classifier {
   readonly numClasses: number;
   readonly report: LoadReport;
-  /** One AdamW update, gradients clipped at global norm 1. Equal state, batch, step and rate give equal bits. */
+  /** One AdamW update, gradients clipped at global norm 1. Equal state, batch, step and rate give equal bits. `step` counts the
+   * updates made before this one, from 0 (AdamW's t is step + 1). */
   trainStep(batch: Batch, options: {step: number; learningRate: number}): Promise<StepResult>;
   /** Logits [B * C], without dropout. */
   predict(batch: Batch): Promise<Float32Array>;

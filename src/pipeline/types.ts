@@ -25,6 +25,8 @@ export interface TrainingOptions {
 export interface ResumePoint {
   steps: number;
   committedEpochs: EpochDynamics[];
+  /** Steps of the last evaluation that is kept. Where it falls short of one due at `steps`, that one is made first. */
+  evaluatedSteps?: number;
 }
 
 export interface EvaluationSet {
@@ -91,7 +93,8 @@ export interface Subset {
   instances: Int32Array;
   /** round(q * N), halves up. */
   requestedCount: number;
-  /** Score at the edge; undefined for random, easy complement and scores that are not finite. */
+  /** Score at the edge: variability, minus confidence (hard-to-learn), confidence (easy-to-learn), or the metric itself.
+   * Undefined for random, easy complement and scores that are not finite. */
   threshold: number | undefined;
   /** Instances whose score equals the threshold. */
   thresholdTieCount: number;
@@ -122,7 +125,7 @@ export interface Evaluation {
   committedEpochs: number;
 }
 
-/** What training tells the world, in order. */
+/** What training tells the world, in order. An epoch comes before the evaluations due at the same step. */
 export type TrainingEvent =
   | {kind: 'epoch-started'; epoch: number}
   | {
