@@ -1,0 +1,42 @@
+// A classifier's state ↔ a file whose SHA-256 is known, so that damage is found before it is trained on.
+import {createHash} from 'node:crypto';
+import {createReadStream} from 'node:fs';
+import {readdir, rm} from 'node:fs/promises';
+import {join} from 'node:path';
+import {pipeline} from 'node:stream/promises';
+import {openSafetensors, writeSafetensors} from '../data/safetensors.js';
+import type {NamedTensor} from '../data/types.js';
+import {FtftError} from '../errors.js';
+import type {CheckpointFile} from './trainer-protocol.js';
+
+/** On disk, synced and under its name when this resolves. RESOURCE_EXHAUSTED/DISK_FULL when it does not fit. */
+export async function saveCheckpoint(file: string, state: NamedTensor[]): Promise<CheckpointFile> {
+  await writeSafetensors(file, state, {});
+  return {file, sha256: await sha256Of(file)};
+}
+
+/** FAILED_PRECONDITION/CHECKPOINT_CORRUPT when the file is not the one that was saved. */
+export async function loadCheckpoint({file, sha256}: CheckpointFile): Promise<NamedTensor[]> {
+  const found = await sha256Of(file).catch((error: Error) => error.message);
+  if (found !== sha256)
+    throw new FtftError(
+      'FAILED_PRECONDITION',
+      `Cannot go on from checkpoint ${file}: its SHA-256 must be ${sha256}, it is ${found}; start the run anew`,
+      {reason: 'CHECKPOINT_CORRUPT'},
+    );
+  return [...openSafetensors(file).values()];
+}
+
+/** Removes every checkpoint of a run's folder but the one named. */
+export async function removeCheckpoints(folder: string, except?: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names)
+    if (name.includes('checkpoint-attempt-') && join(folder, name) !== except) await rm(join(folder, name), {force: true});
+}
+
+/** In hex. */
+export async function sha256Of(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  return hash.digest('hex');
+}

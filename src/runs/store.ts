@@ -1,0 +1,91 @@
+// What runs/ asks of a storage engine: three small interfaces whose calls join in one transaction. One conformance suite runs on
+// every implementation.
+import type {Evaluation} from '../pipeline/types.js';
+import type {PlainError} from '../errors.js';
+import type {LogEvent, RunKind, RunRecord, RunState, StoredEvent} from './types.js';
+
+/** What only workers need to know of a run; lies beside its record. */
+export interface WorkState {
+  /** Folder that the model was found in when the run was accepted. */
+  modelFolder: string;
+  /** Name of the columns file of a main run's data map. */
+  dataMapFile?: string;
+  /** When the run became PENDING last. */
+  pendingSince: number;
+  /** Accelerator time that came before the last committed epoch: what came later is lost with the worker. */
+  keptAcceleratorMs: number;
+  /** Evaluations made by the time of the last checkpoint. */
+  keptEvaluations: Evaluation[];
+  checkpoint?: {file: string; sha256: string; steps: number};
+  /** Why a run is CANCELLING. */
+  stopReason?: PlainError;
+}
+
+export interface StoredRun {
+  run: RunRecord;
+  work: WorkState;
+  /** Attempts whose lease ran out; a graceful release does not count. */
+  lostLeases: number;
+}
+
+/** The right to write to a run: void as soon as another attempt exists or the run is neither RUNNING nor CANCELLING. */
+export interface Lease {
+  runId: string;
+  attempt: number;
+}
+
+export interface RunStore {
+  /** ALREADY_EXISTS/RUN_EXISTS when the id is taken. Gives back the record with its create time, which is unique and grows. */
+  insert(stored: StoredRun, request?: {id: string; digest: string}): RunRecord;
+  get(id: string): StoredRun | undefined;
+  findByRequest(requestId: string): {runId: string; digest: string} | undefined;
+  /** Newest first, made before the given time. */
+  list(limit: number, before?: number): RunRecord[];
+  countByKindAndState(): {kind: RunKind; state: RunState; count: number}[];
+  /** Runs that are not terminal. */
+  countUnfinished(): number;
+}
+
+export interface LeaseQueue {
+  /** Takes the next PENDING run, by priority and age, into RUNNING with a new attempt; undefined when there is none. */
+  claim(owner: string, leaseMs: number): StoredRun | undefined;
+  /** The run's state; undefined when the lease is void. */
+  renew(lease: Lease, leaseMs: number): RunState | undefined;
+  /** RUNNING and CANCELLING runs whose lease ran out, or whose owner is known to be dead. */
+  findLost(isDead: (owner: string) => boolean): StoredRun[];
+}
+
+/** What an append makes of a run: its next version, and the events that say so. */
+export interface Change {
+  stored: StoredRun;
+  events: LogEvent[];
+}
+
+export interface EventLog {
+  /**
+   * Changes a run and appends events to its log, both or neither. With a lease the write is fenced: undefined, and nothing
+   * changed, when the lease is void. A state that leaves RUNNING and CANCELLING gives the lease back.
+   */
+  append(target: Lease | {runId: string}, change: (stored: StoredRun) => Change): StoredEvent[] | undefined;
+  /** In order of sequence, from `sequence` on. */
+  read(runId: string, sequence: number, limit: number): StoredEvent[];
+  /** 0 when the log is empty. */
+  lastSequence(runId: string): number;
+  /** Sequences of the events that bound epochs, in order. */
+  epochMarks(runId: string): EpochMark[];
+}
+
+export interface EpochMark {
+  sequence: number;
+  kind: 'epoch-started' | 'epoch-committed' | 'epochs-discarded';
+  /** First epoch of those discarded. */
+  epoch: number;
+}
+
+export interface Store {
+  runs: RunStore;
+  leases: LeaseQueue;
+  log: EventLog;
+  /** All or nothing; calls inside it join. */
+  transaction<T>(body: () => T): T;
+}
