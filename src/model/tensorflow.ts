@@ -1,0 +1,77 @@
+// The one import of the tensor library. Out: `tf`, and `execute`, which runs a TensorFlow op by its own name, for ops that tfjs has no
+// function for.
+import {createRequire} from 'node:module';
+import util from 'node:util';
+import type {Tensor} from '@tensorflow/tfjs-node-gpu';
+
+export type {Tensor} from '@tensorflow/tfjs-node-gpu';
+
+type TensorFlow = typeof import('@tensorflow/tfjs-node-gpu');
+
+// Both happen before the import below, hence `require`. TensorFlow writes its start-up notes to stderr unless told not to, and tfjs-node calls
+// two functions that Node 23 removed.
+process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+const legacy = util as typeof util & {isNullOrUndefined?: unknown; isArray?: unknown};
+legacy.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
+legacy.isArray ??= Array.isArray;
+
+export const tf = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu') as TensorFlow;
+
+interface Attribute {
+  name: string;
+  type: number;
+  value: unknown;
+}
+
+/** The parts of tfjs-node's backend that its typings leave out. */
+interface NodeBackend {
+  readonly binding: Record<
+    | 'TF_ATTR_TYPE'
+    | 'TF_ATTR_BOOL'
+    | 'TF_ATTR_INT'
+    | 'TF_ATTR_FLOAT'
+    | 'TF_ATTR_SHAPE'
+    | 'TF_ATTR_STRING'
+    | 'TF_FLOAT'
+    | 'TF_INT32'
+    | 'TF_BOOL',
+    number
+  >;
+  executeMultipleOutputs(name: string, attributes: Attribute[], inputs: Tensor[], numOutputs: number): Tensor[];
+}
+
+const backend = tf.backend() as unknown as NodeBackend;
+const {binding} = backend;
+const dtypes = {float32: binding.TF_FLOAT, int32: binding.TF_INT32, bool: binding.TF_BOOL} as const;
+
+/** Value of an op attribute by kind, as TensorFlow's op definition asks for it. */
+export type AttributeValue =
+  | {type: keyof typeof dtypes}
+  | {bool: boolean}
+  | {int: number}
+  | {float: number}
+  | {shape: number[]}
+  | {string: string};
+
+/**
+ * Runs one op of TensorFlow's op registry, outside of the gradient tape: give it a gradient with tf.customGrad.
+ * Its tensors belong to the current tidy.
+ */
+export function execute(
+  name: string,
+  attributes: Record<string, AttributeValue>,
+  inputs: Tensor[],
+  numOutputs = 1,
+): Tensor[] {
+  const list = Object.entries(attributes).map(([key, value]) => attribute(key, value));
+  return backend.executeMultipleOutputs(name, list, inputs, numOutputs);
+}
+
+function attribute(name: string, value: AttributeValue): Attribute {
+  if ('type' in value) return {name, type: binding.TF_ATTR_TYPE, value: dtypes[value.type]};
+  if ('bool' in value) return {name, type: binding.TF_ATTR_BOOL, value: value.bool};
+  if ('int' in value) return {name, type: binding.TF_ATTR_INT, value: value.int};
+  if ('float' in value) return {name, type: binding.TF_ATTR_FLOAT, value: value.float};
+  if ('shape' in value) return {name, type: binding.TF_ATTR_SHAPE, value: value.shape};
+  return {name, type: binding.TF_ATTR_STRING, value: value.string};
+}

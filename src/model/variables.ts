@@ -1,0 +1,48 @@
+// Named float32 state inside TensorFlow (resource variables): weights and optimizer moments. Updated in place; reading copies nothing.
+import type {NamedTensor} from '../data/types.js';
+import {execute, type Tensor, tf} from './tensorflow.js';
+
+export interface Variable {
+  readonly name: string;
+  readonly shape: number[];
+  /** Input of TensorFlow's Resource… ops. */
+  readonly handle: Tensor;
+  /** The current value, in the current tidy. An update while it lives makes TensorFlow copy, so dispose it first. */
+  read(): Tensor;
+  assign(value: Tensor): void;
+  dispose(): void;
+}
+
+// TensorFlow finds variables by name, in one name space for the process.
+let numCreated = 0;
+
+/** Zeros when there are no values. */
+export function createVariable(name: string, shape: number[], values?: Float32Array): Variable {
+  const dtype = {type: 'float32'} as const;
+  const sharedName = `${numCreated++}/${name}`;
+  const attributes = {dtype, shape: {shape}, container: {string: ''}, shared_name: {string: sharedName}};
+  const handle = tf.keep(execute('VarHandleOp', attributes, [])[0]);
+  const variable: Variable = {
+    name,
+    shape,
+    handle,
+    read: () => execute('ReadVariableOp', {dtype}, [handle])[0],
+    assign: value => void execute('AssignVariableOp', {dtype}, [handle, value], 0),
+    dispose() {
+      execute('DestroyResourceOp', {ignore_lookup_error: {bool: true}}, [handle], 0);
+      handle.dispose();
+    },
+  };
+  if (values) assignValues(variable, values);
+  else tf.tidy(() => variable.assign(tf.zeros(shape)));
+  return variable;
+}
+
+export function assignValues(variable: Variable, values: Float32Array): void {
+  tf.tidy(() => variable.assign(tf.tensor(values, variable.shape, 'float32')));
+}
+
+/** Reads the value that the variable has when asked. */
+export function asNamedTensor({name, shape, read}: Variable): NamedTensor {
+  return {name, shape, read: () => tf.tidy(() => read().dataSync() as Float32Array)};
+}
