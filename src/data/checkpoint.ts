@@ -50,6 +50,13 @@ export async function saveModelFolder(folder: string, {config, tensors, tokenize
   });
 }
 
+/** Names of the files that a sharded checkpoint's index asks for. */
+export async function shardNames(folder: string): Promise<string[]> {
+  const indexFile = join(folder, weightsIndexFile);
+  const index = (await readTextIfPresent(indexFile, maxIndexBytes)) ?? '';
+  return [...new Set(parseWeightMap(indexFile, index).map(([, shard]) => shard))];
+}
+
 async function openWeights(folder: string): Promise<Map<string, NamedTensor>> {
   if (await exists(join(folder, weightsFile))) return openSafetensors(join(folder, weightsFile));
   const indexFile = join(folder, weightsIndexFile);

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import {closeSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync} from 'node:fs';
+import {join} from 'node:path';
+import {test} from 'node:test';
+import {openCheckpoint, saveModelFolder} from '../../src/data/checkpoint.js';
+import {needsShared, sharedPath} from '../support/shared.js';
+import {config, ftftError, modelFolder, temporaryFolder, tensor, tensors} from './model-folder.js';
+
+const isInvalid = (message: RegExp) => ftftError('FAILED_PRECONDITION', 'MODEL_INVALID', message);
+
+test('a checkpoint opens with the defaults of BertConfig for what its config leaves out', async t => {
+  const {config: read, tensors: opened} = await openCheckpoint(await modelFolder(t));
+  const {raw, ...values} = read;
+  assert.deepEqual(values, {
+    modelType: 'bert',
+    vocabSize: 12,
+    hiddenSize: 4,
+    numHiddenLayers: 1,
+    numAttentionHeads: 2,
+    intermediateSize: 8,
+    hiddenAct: 'gelu',
+    hiddenDropoutProb: 0.1,
+    attentionProbsDropoutProb: 0.1,
+    classifierDropout: 0.1,
+    maxPositionEmbeddings: 16,
+    typeVocabSize: 2,
+    layerNormEps: 1e-12,
+    initializerRange: 0.02,
+    padTokenId: 0,
+  });
+  assert.deepEqual(raw, config);
+  assert.equal(opened.size, 2);
+});
+
+test('a config without model_type passes as BERT when it has the keys of BERT', async t => {
+  const folder = await modelFolder(t);
+  const {model_type, ...others} = config;
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(others));
+  assert.equal((await openCheckpoint(folder)).config.modelType, model_type);
+});
+
+test('a config that is wrong is refused by key, value and rule', async t => {
+  const folder = await modelFolder(t);
+  const cases: [unknown, RegExp][] = [
+    ['{', /config.json: it must be JSON/],
+    ['[]', /must be a JSON object/],
+    [{...config, hidden_size: undefined}, /hidden_size must be a whole number from 1 to 65536, found none/],
+    [{...config, num_hidden_layers: 2 ** 40}, /num_hidden_layers must be .* found 1099511627776/],
+    [{...config, num_attention_heads: 3}, /hidden_size must be a multiple of num_attention_heads, found 4 and 3/],
+    [{...config, hidden_dropout_prob: 1}, /hidden_dropout_prob must be a number in \[0, 1\), found 1/],
+    [{...config, layer_norm_eps: '1e-12'}, /layer_norm_eps must be/],
+    [{...config, pad_token_id: 12}, /pad_token_id must be below vocab_size 12, found 12/],
+  ];
+  for (const [value, message] of cases) {
+    writeFileSync(join(folder, 'config.json'), typeof value === 'string' ? value : JSON.stringify(value));
+    await assert.rejects(openCheckpoint(folder), isInvalid(message));
+  }
+  writeFileSync(join(folder, 'config.json'), Buffer.alloc((1 << 20) + 1, ' '));
+  await assert.rejects(openCheckpoint(folder), isInvalid(/at most 1048576 bytes, found 1048577/));
+});
+
+test('other families and variants that compute something else are refused by name', async t => {
+  const folder = await modelFolder(t);
+  for (const [changes, message] of [
+    [{model_type: 'electra'}, /model family electra is not supported yet: expected bert/],
+    [{hidden_act: 'silu'}, /hidden_act silu is not supported yet/],
+    [{position_embedding_type: 'relative_key'}, /position_embedding_type relative_key/],
+    [{is_decoder: true}, /is_decoder/],
+  ] as const) {
+    writeFileSync(join(folder, 'config.json'), JSON.stringify({...config, ...changes}));
+    await assert.rejects(openCheckpoint(folder), ftftError('UNIMPLEMENTED', 'NOT_SUPPORTED', message));
+  }
+});
+
+test('a folder that is missing, empty or without weights says what it should hold', async t => {
+  const folder = await modelFolder(t);
+  await assert.rejects(
+    openCheckpoint(join(folder, 'none')),
+    ftftError('NOT_FOUND', 'MODEL_NOT_FOUND', /no such folder/),
+  );
+  rmSync(join(folder, 'model.safetensors'));
+  await assert.rejects(
+    openCheckpoint(folder),
+    isInvalid(/model.safetensors or model.safetensors.index.json, found neither/),
+  );
+  writeFileSync(join(folder, 'pytorch_model.bin'), '');
+  await assert.rejects(
+    openCheckpoint(folder),
+    isInvalid(/found only pytorch_model.bin, which is not read: convert it/),
+  );
+  rmSync(join(folder, 'config.json'));
+  await assert.rejects(openCheckpoint(folder), isInvalid(/must hold config.json/));
+});
+
+test('shards are found by the index, and an index that does not fit is refused', async t => {
+  const folder = await modelFolder(t);
+  renameSync(join(folder, 'model.safetensors'), join(folder, 'model-00001-of-00001.safetensors'));
+  const [{name}] = tensors;
+  const index = (map: unknown) =>
+    writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify({weight_map: map}));
+  index({[name]: 'model-00001-of-00001.safetensors'});
+  const opened = (await openCheckpoint(folder)).tensors;
+  assert.deepEqual([...opened.keys()], [name]);
+  assert.deepEqual(opened.get(name)?.read(), tensors[0].read());
+  for (const [map, message] of [
+    [undefined, /must hold an object weight_map/],
+    [{[name]: '../model.safetensors'}, /must name .safetensors files beside it, found "..\/model.safetensors"/],
+    [{[name]: 'model-00002.safetensors'}, /model-00002.safetensors: there is no such file/],
+    [{absent: 'model-00001-of-00001.safetensors'}, /must hold tensor absent/],
+  ] as const) {
+    index(map);
+    await assert.rejects(openCheckpoint(folder), isInvalid(message));
+  }
+});
+
+test('a saved folder opens as it was, replaces the one before and leaves no temporary name', async t => {
+  const source = await modelFolder(t);
+  const parent = await temporaryFolder(t);
+  const folder = join(parent, 'model');
+  const saved = {config: {...config, id2label: {0: 'no', 1: 'yes'}}, tensors, tokenizerFolder: source};
+  await saveModelFolder(folder, {...saved, tensors: [tensor('old', [1], new Float32Array(1))]});
+  await saveModelFolder(folder, saved);
+  const {config: read, tensors: opened} = await openCheckpoint(folder);
+  assert.deepEqual(read.raw, {...config, id2label: {0: 'no', 1: 'yes'}});
+  for (const {name, read: values} of tensors) assert.deepEqual(opened.get(name)?.read(), values());
+  assert.deepEqual(readFileSync(join(folder, 'vocab.txt')), readFileSync(join(source, 'vocab.txt')));
+  assert.deepEqual(readdirSync(folder).sort(), ['config.json', 'model.safetensors', 'vocab.txt']);
+  assert.deepEqual(readdirSync(parent), ['model']);
+});
+
+test('a full disk is RESOURCE_EXHAUSTED, keeps the folder before and leaves nothing half-written', async t => {
+  const source = await modelFolder(t);
+  const parent = await temporaryFolder(t);
+  const folder = join(parent, 'model');
+  await saveModelFolder(folder, {config, tensors, tokenizerFolder: source});
+  const before = readFileSync(join(folder, 'model.safetensors'));
+  // The kernel's own ENOSPC, met in the middle of the file.
+  const full = {...tensors[1], read: () => writeToFullDevice()};
+  await assert.rejects(
+    saveModelFolder(folder, {config, tensors: [tensors[0], full], tokenizerFolder: source}),
+    ftftError('RESOURCE_EXHAUSTED', 'DISK_FULL', /model.*the disk is full/),
+  );
+  assert.deepEqual(readFileSync(join(folder, 'model.safetensors')), before);
+  assert.deepEqual(readdirSync(parent), ['model']);
+});
+
+function writeToFullDevice(): never {
+  const device = openSync('/dev/full', 'w');
+  try {
+    writeSync(device, 'x');
+  } finally {
+    closeSync(device);
+  }
+  throw new Error('the full device took a byte');
+}
+
+test('the BERT folders of the parity kit open, sharded and without prefix too', {skip: needsShared}, async () => {
+  const sizes: [string, number][] = [
+    ['bert', 57],
+    ['bert-noprefix', 39],
+    ['bert-pretraining', 47],
+    ['bert-sharded', 41],
+  ];
+  for (const [name, numTensors] of sizes)
+    assert.equal((await openCheckpoint(sharedPath('golden', 'models', name))).tensors.size, numTensors, name);
+  const {config: sharded} = await openCheckpoint(sharedPath('golden', 'models', 'bert-sharded'));
+  assert.deepEqual([sharded.hiddenAct, sharded.layerNormEps], ['relu', 1e-3]);
+});
