@@ -1,5 +1,5 @@
 // nice-grpc middleware: errors thrown by handlers → status with details in the trailer; bugs are logged with their stack.
-import type {CallContext, ServerMiddlewareCall} from 'nice-grpc';
+import type {ServerMiddleware} from 'nice-grpc';
 import type {Log} from '../telemetry/log.js';
 import {detailsTrailer, toPlainError, toServerError, toStatus} from './error-status.js';
 
@@ -9,20 +9,17 @@ export interface CallExtension {
   traceParent?: string;
 }
 
-export function callErrors(log: Log) {
-  return async function* callErrorsMiddleware<Request, Response>(
-    call: ServerMiddlewareCall<Request, Response, CallExtension>,
-    context: CallContext,
-  ): AsyncGenerator<Response, Response | void, undefined> {
+export function callErrors(log: Log): ServerMiddleware<CallExtension> {
+  return async function* callErrorsMiddleware(call, context) {
     const traceParent = context.metadata.get('traceparent');
     try {
       return yield* call.next(call.request, {...context, traceParent});
     } catch (error) {
       const plain = toPlainError(error);
       const traceId = traceParent?.split('-')[1];
-      if (plain.code === 'INTERNAL') log.error({err: error, rpc: call.method.path, traceId}, 'unexpected error');
-      else if (plain.code !== 'CANCELLED')
-        log.debug({rpc: call.method.path, code: plain.code, reason: plain.reason}, plain.message);
+      const rpc = call.method.path;
+      if (plain.code === 'INTERNAL') log.error({err: error, rpc, traceId}, 'unexpected error');
+      else if (plain.code !== 'CANCELLED') log.debug({rpc, code: plain.code, reason: plain.reason}, plain.message);
       const {error: serverError, details} = toServerError(toStatus(plain, traceId));
       context.trailer.set(detailsTrailer, details);
       throw serverError;

@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {invalidFields} from '../../src/errors.js';
+import type {Creation} from '../../src/runs/api.js';
+import {Precision, Run_Kind, Run_State} from '../../src/server/gen/ftft/v1/run.js';
+import {runRecord, time, uid} from './records.js';
+import {detail, errorOf, reasonOf, startTestServer, type TestServer} from './start-test-server.js';
+
+const requestId = '8c1c7d1e-6f6c-4a53-9f3e-0a4a1f5f9b01';
+const spec = {dataset: 'datasets/movies', model: 'minilm-l6', layers: 3, seed: 7, warmupRatio: 0};
+const lastCall = ({runs}: TestServer) => runs.calls.at(-1) as Creation & {spec: object};
+
+test('TrainReference hands on what was set and leaves defaults to runs', async t => {
+  const server = await startTestServer(t);
+  const {run} = await server.client.trainReference({
+    runId: 'ref',
+    spec: {...spec, executionTimeout: {seconds: 1, nanos: 500_000_000}},
+    labels: {team: 'nlp'},
+  });
+  const {request, ...creation} = lastCall(server);
+  assert.deepEqual(creation, {
+    id: 'ref',
+    spec: {dataset: 'movies', model: 'minilm-l6', layers: 3, warmupRatio: 0, seed: 7, executionTimeoutMs: 1500},
+    labels: {team: 'nlp'},
+    validateOnly: false,
+    traceParent: undefined,
+  });
+  assert.equal(run?.name, 'runs/ref');
+});
+
+test('a run is read with all its fields', async t => {
+  const {client, runs} = await startTestServer(t);
+  runs.records.set(
+    'main',
+    runRecord('main', {
+      kind: 'MAIN',
+      state: 'FAILED',
+      dataMap: 'map',
+      attempt: 2,
+      progress: {
+        ...{committedEpochs: 1, totalEpochs: 2, steps: 10, totalSteps: 20, keptSteps: 10, stoppedEarly: false},
+        ...{estimatedRemainingMs: 2500, trainLoss: 0.25},
+      },
+      error: {code: 'FAILED_PRECONDITION', message: 'the loss is NaN', reason: 'LOSS_NOT_FINITE'},
+      modelUri: 'file:///models/main',
+      startTime: time + 1,
+      endTime: time + 2,
+    }),
+  );
+  const run = await client.getRun({name: 'runs/main'});
+  assert.equal(run.kind, Run_Kind.KIND_MAIN);
+  assert.equal(run.state, Run_State.STATE_FAILED);
+  assert.equal(run.uid, uid);
+  assert.equal(run.dataMap, 'dataMaps/map');
+  assert.equal(run.spec?.dataset, 'datasets/movies');
+  assert.equal(run.spec?.precision, Precision.PRECISION_FLOAT32);
+  assert.deepEqual(run.spec?.executionTimeout, {seconds: 1, nanos: 500_000_000});
+  assert.deepEqual(run.progress?.estimatedRemaining, {seconds: 2, nanos: 500_000_000});
+  assert.equal(run.progress?.trainLoss, 0.25);
+  assert.equal(run.error?.code, 9);
+  assert.equal(run.error?.details[0].typeUrl, 'type.googleapis.com/google.rpc.ErrorInfo');
+  assert.ok(run.error?.details[0].value.includes('LOSS_NOT_FINITE'));
+  assert.equal(run.endTime?.getTime(), time + 2);
+  assert.equal(run.expireTime, undefined);
+});
+
+test('equal requests have equal digests, whatever the order of labels; other requests do not', async t => {
+  const server = await startTestServer(t);
+  const digestOf = async (changes: object) => {
+    await server.client.trainReference({spec, requestId, ...changes});
+    return lastCall(server).request?.digest;
+  };
+  const digest = await digestOf({labels: {a: '1', b: '2'}});
+  assert.match(digest ?? '', /^[0-9a-f]{64}$/);
+  assert.equal(await digestOf({labels: {b: '2', a: '1'}}), digest);
+  assert.equal(await digestOf({labels: {b: '2', a: '1'}, requestId: requestId.toUpperCase()}), digest);
+  assert.equal(lastCall(server).request?.id, requestId);
+  assert.notEqual(await digestOf({labels: {a: '1', b: '3'}}), digest);
+  await server.client.trainReference({spec});
+  assert.equal(lastCall(server).request, undefined);
+});
+
+test('a request with a run_id alone is idempotent too, and a name taken by another one is RUN_EXISTS', async t => {
+  const server = await startTestServer(t);
+  await server.client.trainReference({spec, runId: 'ref'});
+  assert.equal(lastCall(server).request?.id, 'named:TrainReference/ref');
+  const reuse = Object.assign(invalidFields('x', []), {details: {reason: 'REQUEST_ID_REUSED'}});
+  server.runs.faults.set('trainReference', reuse);
+  const error = await errorOf(server.client.trainReference({spec, runId: 'ref'}));
+  assert.equal(reasonOf(error), 'RUN_EXISTS');
+  assert.equal(detail(error, 'google.rpc.ResourceInfo')?.resourceName, 'runs/ref');
+});
+
+test('violations of the shape and of the values come together', async t => {
+  const {client, runs} = await startTestServer(t);
+  const inRuns = [{field: 'spec.epochs', description: 'must be at least 2'}];
+  runs.faults.set('trainReference', invalidFields('Cannot train', inRuns));
+  const labels = Object.fromEntries(Array.from({length: 65}, (_, i) => [`k${i}`, '']));
+  const error = await errorOf(
+    client.trainReference({
+      runId: '-a',
+      requestId: 'x',
+      labels,
+      spec: {dataset: 'movies', precision: 9 as Precision, epochs: 1},
+    }),
+  );
+  const fields = detail(error, 'google.rpc.BadRequest')?.fieldViolations.map(({field}) => field);
+  assert.deepEqual(fields?.sort(), [
+    'labels',
+    'request_id',
+    'run_id',
+    'spec.dataset',
+    'spec.epochs',
+    'spec.model',
+    'spec.precision',
+  ]);
+  assert.equal(runs.records.size, 0);
+});
+
+test('fields that this version does not honour are refused by name', async t => {
+  const {client, runs} = await startTestServer(t);
+  const refusals: [() => Promise<unknown>, string][] = [
+    [
+      () => client.trainReference({spec: {...spec, precision: Precision.PRECISION_BFLOAT16}}),
+      'spec.precision: PRECISION_BFLOAT16',
+    ],
+    [() => client.fineTuneMain({dataMap: 'dataMaps/map', spec, earlyStopping: {}}), 'early_stopping'],
+    [() => client.listRuns({filter: 'state = RUNNING'}), 'filter'],
+    [() => client.deleteRun({name: 'runs/ref'}), 'DeleteRun'],
+    [() => client.compareDataMaps({}), 'CompareDataMaps'],
+    [() => client.importDynamics((async function* () {})()), 'ImportDynamics'],
+  ];
+  for (const [call, field] of refusals) {
+    const error = await errorOf(call());
+    assert.equal(error.code, 12, field);
+    assert.equal(reasonOf(error), 'NOT_SUPPORTED');
+    assert.equal(detail(error, 'google.rpc.ErrorInfo')?.metadata.field, field);
+  }
+  assert.equal(runs.records.size, 0);
+});
+
+test('FineTuneMain hands its map and budget on, and refuses budgets out of range', async t => {
+  const server = await startTestServer(t);
+  const dataMap = 'dataMaps/map';
+  await server.client.fineTuneMain({dataMap, spec, stepBudget: {$case: 'maxSteps', value: 12}});
+  assert.deepEqual((lastCall(server) as {budget?: object}).budget, {maxSteps: 12});
+  const {run} = await server.client.fineTuneMain({dataMap, spec, stepBudget: {$case: 'stepFraction', value: 0.5}});
+  assert.deepEqual((lastCall(server) as {budget?: object}).budget, {stepFraction: 0.5});
+  assert.equal(run?.dataMap, dataMap);
+  for (const stepBudget of [{$case: 'maxSteps', value: 0} as const, {$case: 'stepFraction', value: 1.5} as const])
+    assert.equal(reasonOf(await errorOf(server.client.fineTuneMain({dataMap, spec, stepBudget}))), 'INVALID_FIELD');
+});
+
+test('validate_only reaches runs', async t => {
+  const server = await startTestServer(t);
+  await server.client.trainReference({spec, validateOnly: true});
+  assert.equal(lastCall(server).validateOnly, true);
+  assert.equal(server.runs.records.size, 0);
+});
+
+test('WaitRun returns when the etag changes, and at its timeout', async t => {
+  const {client, runs} = await startTestServer(t);
+  runs.records.set('ref', runRecord('ref'));
+  const waiting = client.waitRun({name: 'runs/ref', etag: 'e1'});
+  setTimeout(() => runs.append('ref', {kind: 'run-changed', run: runRecord('ref', {etag: 'e2'})}), 30);
+  assert.equal((await waiting).etag, 'e2');
+  const timeout = {seconds: 0, nanos: 50_000_000};
+  assert.equal((await client.waitRun({name: 'runs/ref', etag: 'e2', timeout})).etag, 'e2');
+  assert.equal((await client.waitRun({name: 'runs/ref', etag: 'other', timeout: {seconds: 60}})).etag, 'e2');
+});
+
+test('CancelRun and ListRuns reach runs', async t => {
+  const {client, runs} = await startTestServer(t);
+  runs.records.set('ref', runRecord('ref'));
+  assert.equal((await client.cancelRun({name: 'runs/ref', etag: 'e1'})).name, 'runs/ref');
+  assert.deepEqual(runs.calls, [{id: 'ref', etag: 'e1'}]);
+  assert.deepEqual(
+    (await client.listRuns({})).runs.map(({name}) => name),
+    ['runs/ref'],
+  );
+});
