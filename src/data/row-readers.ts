@@ -88,9 +88,10 @@ function parseJson(line: number, source: string): Row {
   try {
     value = JSON.parse(source);
   } catch (error) {
-    // The engine's message quotes the text, which is the user's own business.
-    const reason = error instanceof Error ? error.message.replace(/,? ?(\.\.\.)?"[\s\S]*/, '') : '';
-    return {line, wrong: `expected one JSON object, found malformed JSON (${reason})`};
+    // Only the place: the engine's message quotes the text, which is the user's own business, and differs between versions.
+    const [, position] = /at position (\d+)/.exec(String(error)) ?? [];
+    const place = position === undefined ? '' : ` at character ${position}`;
+    return {line, wrong: `expected one JSON object, found malformed JSON${place}`};
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return {line, object: value as Record<string, unknown>, source};
