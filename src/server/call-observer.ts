@@ -31,7 +31,6 @@ export function callObserver(telemetry: Telemetry, stallMs: number): ServerInter
 
 class ObservedCall extends ServerInterceptingCall {
   private listener: InterceptingServerListener | undefined;
-  private isStalled = false;
   private stallTimer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -63,27 +62,16 @@ class ObservedCall extends ServerInterceptingCall {
 
   /** The callback asks for the next message: until then at most 16 wait in grpc-js, since nice-grpc awaits drain. */
   override sendMessage(message: unknown, callback: () => void): void {
-    // What a stalled reader did not take is dropped: it goes on with its token.
-    if (this.isStalled) {
-      callback();
-      return;
-    }
-    let isDone = false;
-    const done = () => {
-      clearTimeout(this.stallTimer);
-      if (!isDone) callback();
-      isDone = true;
-    };
     this.stallTimer = setTimeout(() => {
-      this.isStalled = true;
-      this.listener?.onCancel(); // ends the handler, as if the reader had gone
-      done();
+      // Travels once the reader takes what is under way; it then goes on with its last token.
+      super.sendStatus(toCallStatus(slowConsumer(this.stallMs)));
+      // Ends the handler and drops what waits, as if the reader had gone.
+      this.listener?.onCancel();
     }, this.stallMs);
-    super.sendMessage(message, done);
-  }
-
-  override sendStatus(status: CallStatus): void {
-    super.sendStatus(this.isStalled ? toCallStatus(slowConsumer(this.stallMs)) : status);
+    super.sendMessage(message, () => {
+      clearTimeout(this.stallTimer);
+      callback();
+    });
   }
 }
 

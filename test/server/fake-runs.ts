@@ -15,7 +15,9 @@ export class FakeRuns implements Runs {
   readonly calls: unknown[] = [];
   /** Thrown by the next call of the method of this name. */
   readonly faults = new Map<string, Error>();
-  /** Largest number of log events handed out to one reader before it took them: 0 or 1. */
+  /** Says by name which call has arrived. */
+  readonly asked = new EventEmitter();
+  /** Log events that readers took, all together. */
   numHandedOut = 0;
   private readonly changes = new EventEmitter().setMaxListeners(0);
   private readonly key = Buffer.alloc(32, 7);
@@ -77,6 +79,7 @@ export class FakeRuns implements Runs {
   }
 
   async waitRun(id: string, etag: string, timeoutMs: number, signal: AbortSignal): Promise<RunRecord> {
+    this.asked.emit('waitRun');
     const end = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     while (this.getRun(id).etag === etag && !end.aborted) await once(this.changes, id, {signal: end}).catch(() => {});
     signal.throwIfAborted();

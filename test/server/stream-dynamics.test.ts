@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import {once} from 'node:events';
 import {test} from 'node:test';
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {RunRecord} from '../../src/runs/types.js';
@@ -14,6 +15,23 @@ const name = 'runs/ref';
 const kinds = (messages: StreamDynamicsResponse[]) => messages.map(({event}) => event?.$case);
 const changed = (state: RunRecord['state'], changes: Partial<RunRecord> = {}) =>
   ({kind: 'run-changed', run: runRecord('ref', {state, ...changes})}) as const;
+/** Reads as far as the test wants, and keeps what it read. */
+class Reader {
+  readonly messages: StreamDynamicsResponse[] = [];
+  private readonly iterator: AsyncIterator<StreamDynamicsResponse>;
+
+  constructor(stream: AsyncIterable<StreamDynamicsResponse>) {
+    this.iterator = stream[Symbol.asyncIterator]();
+  }
+
+  async readTo(kind: NonNullable<StreamDynamicsResponse['event']>['$case'] | 'end'): Promise<void> {
+    for (let next = await this.iterator.next(); !next.done; next = await this.iterator.next()) {
+      this.messages.push(next.value);
+      if (next.value.event?.$case === kind) return;
+    }
+  }
+}
+
 const floats = (bytes: Buffer) => [...new Float32Array(Uint8Array.from(bytes).buffer)];
 
 test('a finished run is replayed from event 1, then caught_up, completed and OK', async t => {
@@ -38,19 +56,20 @@ test('a finished run is replayed from event 1, then caught_up, completed and OK'
 
 test('a late subscriber gets everything from event 1, then caught_up, then live events, as one that was there', async t => {
   const {client, runs, connect} = await startTestServer(t);
-  const [first, ...rest] = [...trainingEvents('ref', 20, 16), changed('SUCCEEDED')];
-  runs.append('ref', first);
-  const early = collect(client.streamDynamics({name}));
-  await sleep(30);
-  for (const event of rest.slice(0, 4)) runs.append('ref', event);
-  const late = collect(connect().streamDynamics({name}));
-  await sleep(30);
-  for (const event of rest.slice(4)) runs.append('ref', event);
+  const events = [...trainingEvents('ref', 20, 16), changed('SUCCEEDED')];
+  runs.append('ref', events[0]);
+  const early = new Reader(client.streamDynamics({name}));
+  await early.readTo('caughtUp');
+  for (const event of events.slice(1, 5)) runs.append('ref', event);
+  const late = new Reader(connect().streamDynamics({name}));
+  await late.readTo('caughtUp');
+  for (const event of events.slice(5)) runs.append('ref', event);
+  for (const reader of [early, late]) await reader.readTo('completed');
+  assert.equal(kinds(early.messages).indexOf('caughtUp'), 1);
+  assert.equal(kinds(late.messages).indexOf('caughtUp'), 5);
   const logged = (messages: StreamDynamicsResponse[]) => messages.filter(({sequence}) => sequence > 0);
-  assert.equal(kinds(await early).indexOf('caughtUp'), 1);
-  assert.equal(kinds(await late).indexOf('caughtUp'), 5);
-  assert.deepEqual(logged(await late), logged(await early));
-  assert.equal(logged(await late).length, rest.length + 1);
+  assert.deepEqual(logged(late.messages), logged(early.messages));
+  assert.equal(logged(late.messages).length, events.length);
 });
 
 test('views choose the columns, and columns carry the stored bytes', async t => {
@@ -174,9 +193,12 @@ test('a client that goes away ends its subscription, and the run does not notice
 test('a server that drains ends streams and waits with UNAVAILABLE/DRAINING and a time to come back', async t => {
   const {client, runs, servers, telemetry} = await startTestServer(t);
   runs.appendAll('ref', [changed('RUNNING')]);
-  const streaming = errorOf(collect(client.streamDynamics({name})));
+  const reader = new Reader(client.streamDynamics({name}));
+  await reader.readTo('caughtUp');
+  const streaming = errorOf(reader.readTo('end'));
+  const asked = once(runs.asked, 'waitRun');
   const waiting = errorOf(client.waitRun({name, etag: 'e1'}));
-  await sleep(50);
+  await asked;
   await servers.drain();
   for (const error of [await streaming, await waiting]) {
     assert.equal(error.code, 14);
