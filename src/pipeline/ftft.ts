@@ -96,15 +96,16 @@ export async function* ftft(task: Task, options: FtftOptions): AsyncGenerator<Tr
   const subset = selectSubset(dataMap, selection);
 
   const {classifier: main, ...data} = await prepare(task, options.main);
+  let isTrained = false;
   try {
     const how = trainingOptions(options.main, mainSteps, signal);
     const {epochs: committed} = yield* fineTuneMain(main, data.train, subset.instances, how);
     const at = {steps: mainSteps, committedEpochs: committed.length, signal};
     const evaluations = await evaluate(main, data.evaluationSets, at);
+    isTrained = true;
     return {dataMap, diagnostics: diagnose(dataMap, selection), subset, evaluations, main};
-  } catch (error) {
-    main.dispose();
-    throw error;
+  } finally {
+    if (!isTrained) main.dispose();
   }
 }
 

@@ -1,0 +1,109 @@
+// Data map → diagnostics and verdict.
+import assert from 'node:assert/strict';
+import {createHash} from 'node:crypto';
+import {test} from 'node:test';
+import {buildDataMap} from '../../src/pipeline/build-data-map.js';
+import {diagnose} from '../../src/pipeline/diagnose.js';
+import {selectSubset} from '../../src/pipeline/select-subset.js';
+import type {DataMap, Region, Selection} from '../../src/pipeline/types.js';
+import {needsShared} from '../support/shared.js';
+import {dynamicsFromPTrue, parityCases, winograndeRows} from './parity-cases.js';
+
+const third: Selection = {criterion: {region: 'ambiguous'}, fraction: 0.33, rule: 'upstream-quantile', seed: 0};
+
+test('the published WinoGrande map gives its 13,331 ambiguous and hard instances and 57.45 % easy ones', {
+  skip: needsShared,
+}, () => {
+  const expected = parityCases().winogrande.nlpsoc_rule_q33;
+  const rows = winograndeRows();
+  const map: DataMap = {
+    numInstances: rows.length,
+    epochs: {first: 0, last: 5},
+    variabilityEstimator: 'population',
+    confidence: Float32Array.from(rows, row => row.confidence),
+    variability: Float32Array.from(rows, row => row.variability),
+    correctness: Uint32Array.from(rows, row => row.correctness),
+    forgettingEvents: new Uint32Array(rows.length),
+  };
+  const select = (region: Region) => selectSubset(map, {...third, criterion: {region}});
+  const digest = (region: Region) => {
+    const guids = Array.from(select(region).instances, i => rows[i].guid).sort((a, b) => a - b);
+    return createHash('sha256').update(guids.join('\n')).digest('hex');
+  };
+  assert.equal(select('ambiguous').threshold, expected.ambiguous_threshold_f32);
+  assert.equal(select('hard-to-learn').threshold, expected.hard_threshold_f32);
+  assert.equal(select('ambiguous').instances.length, 13_331);
+  assert.equal(digest('ambiguous'), expected.ambiguous_sorted_guid_sha256);
+  assert.equal(digest('hard-to-learn'), expected.hard_sorted_guid_sha256);
+  assert.equal(digest('easy-complement'), expected.easy_sorted_guid_sha256);
+  const diagnostics = diagnose(map, third);
+  assert.equal(diagnostics.easyRatio.toFixed(10), expected.easy_fraction.toFixed(10));
+  assert.equal(diagnostics.hardAmbiguousOverlap, expected.ambiguous_and_hard / expected.ambiguous_count);
+  assert.equal(diagnostics.neverLearnedRatio, 27 / rows.length);
+  assert.equal(diagnostics.verdict, 'effective');
+  assert.match(diagnostics.verdictReason, /71\.1 % of 13331 .*chance 33\.0 %/);
+});
+
+test('a strong and a weak reference get the easy ratio and overlap of the parity kit', {skip: needsShared}, () => {
+  const {q, strong_p, weak_p, expected} = parityCases().transfer_case;
+  for (const [pTrue, wanted] of [
+    [strong_p, expected.strong],
+    [weak_p, expected.weak],
+  ] as const) {
+    const map = buildDataMap(dynamicsFromPTrue(pTrue));
+    const select = (region: Region) => [...selectSubset(map, {...third, fraction: q, criterion: {region}}).instances];
+    assert.deepEqual(select('ambiguous'), wanted.ambiguous);
+    assert.deepEqual(select('hard-to-learn'), wanted.hard);
+    assert.deepEqual(select('easy-complement'), wanted.easy_ids);
+    const diagnostics = diagnose(map, {...third, fraction: q});
+    assert.ok(Math.abs(diagnostics.easyRatio - wanted.easy_fraction) < 1e-9);
+    assert.equal(diagnostics.hardAmbiguousOverlap, wanted.ambiguous_hard_overlap);
+    assert.equal(diagnostics.verdict, 'ineffective');
+  }
+});
+
+/** 900 instances in thirds; `numShared` of the 300 ambiguous ones are among the 300 hard ones. */
+function overlapping(numShared: number): DataMap {
+  const isAmbiguous = (i: number) => i < 300;
+  const isHard = (i: number) => i >= 300 - numShared && i < 600 - numShared;
+  const pTrue = Array.from({length: 900}, (_, i) => {
+    const mean = (isHard(i) ? 0.2 : 0.8) + i * 1e-5;
+    const spread = (isAmbiguous(i) ? 0.1 : 0.01) + i * 1e-5;
+    return [mean - spread, mean + spread];
+  });
+  return buildDataMap(dynamicsFromPTrue(pTrue));
+}
+
+test('the verdict goes from ineffective at chance over doubtful to effective with the overlap', () => {
+  const verdict = (numShared: number) => diagnose(overlapping(numShared), {...third, fraction: 1 / 3, rule: 'rank'});
+  assert.equal(verdict(20).verdict, 'ineffective');
+  assert.equal(verdict(100).verdict, 'ineffective');
+  assert.equal(verdict(130).verdict, 'doubtful');
+  assert.equal(verdict(149).verdict, 'doubtful');
+  assert.equal(verdict(151).verdict, 'effective');
+  assert.equal(verdict(300).verdict, 'effective');
+  assert.equal(verdict(300).hardAmbiguousOverlap, 1);
+  assert.ok(Math.abs(verdict(300).easyRatio - 2 / 3) < 1e-9);
+});
+
+test('regions are taken at the fraction and by the rule of the selection, whatever it selects', () => {
+  const random: Selection = {criterion: {region: 'random'}, fraction: 0.1, rule: 'rank', seed: 3};
+  const diagnostics = diagnose(overlapping(300), random);
+  assert.deepEqual(diagnostics, diagnose(overlapping(300), {...random, criterion: {region: 'ambiguous'}}));
+  assert.match(diagnostics.verdictReason, /of 90 ambiguous/);
+});
+
+test('one epoch, an empty region and a region of everything leave the verdict undecided', () => {
+  const oneEpoch = buildDataMap(dynamicsFromPTrue([[0.1], [0.9], [0.4]]));
+  assert.match(diagnose(oneEpoch, third).verdictReason, /at least 2 epochs, the map has 1/);
+  const constant = buildDataMap(
+    dynamicsFromPTrue([
+      [0.5, 0.5],
+      [0.9, 0.9],
+      [0.4, 0.4],
+    ]),
+  );
+  assert.match(diagnose(constant, third).verdictReason, /ambiguous region is empty/);
+  assert.match(diagnose(overlapping(9), {...third, fraction: 1, rule: 'rank'}).verdictReason, /holds all 900/);
+  for (const map of [oneEpoch, constant]) assert.equal(diagnose(map, third).verdict, 'undecided');
+});

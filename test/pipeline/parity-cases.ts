@@ -1,0 +1,117 @@
+// cases.json of the parity kit, typed; null stands for NaN there.
+import {readFileSync} from 'node:fs';
+import {gunzipSync} from 'node:zlib';
+import {argMax, goldProbability} from '../../src/pipeline/logits.js';
+import type {EpochDynamics, TrainingDynamics} from '../../src/pipeline/types.js';
+import {needsShared, sharedPath} from '../support/shared.js';
+
+type Values = (number | null)[];
+
+export interface MapCase {
+  id: string;
+  input: {q: number; gold: number[]; logits?: number[][][]; p_true?: number[][]};
+  expected: {
+    confidence: Values;
+    variability_ddof0: Values;
+    variability_with_ci: Values;
+    threshold_closeness: Values;
+    correctness: number[];
+    forgetfulness_cartography: number[];
+    selected_ambiguous: number[];
+    selected_hard_to_learn: number[];
+    easy_complement: number[];
+    overlap_ambiguous_hard: {intersection: number[]; easy_fraction: number};
+    random_count: number;
+    torch_2_0_1_float32: {
+      std_f32: Values;
+      neg_mean_f32: Values;
+      amb_threshold: number | null;
+      hard_threshold: number | null;
+    };
+  };
+}
+
+interface TransferExpectation {
+  ambiguous: number[];
+  hard: number[];
+  easy_ids: number[];
+  easy_fraction: number;
+  ambiguous_hard_overlap: number;
+}
+
+interface Cases {
+  map_cases: MapCase[];
+  selection_counts: {rows: ({N: number} & Record<string, {torch_float32: number; random_int_floor: number}>)[]};
+  epoch_bookkeeping_cases: {id: string; N: number; batch: number; max_steps: number; epochs_kept: number}[];
+  transfer_case: {
+    q: number;
+    strong_p: number[][];
+    weak_p: number[][];
+    expected: {strong: TransferExpectation; weak: TransferExpectation};
+  };
+  forgetting_sequences: {sequence: string; correctness: number; forgetfulness_cartography: number}[];
+  schedule_cases: {
+    max_steps: number;
+    eval_interval: number;
+    base_lr: number;
+    eval_steps: number[];
+    lr_at_update_index: Record<string, number>;
+  }[];
+  winogrande: {
+    file: string;
+    rows: number;
+    nlpsoc_rule_q33: Record<'ambiguous_threshold_f32' | 'hard_threshold_f32' | 'easy_fraction', number> &
+      Record<'ambiguous_count' | 'hard_count' | 'ambiguous_and_hard' | 'easy_count', number> &
+      Record<'ambiguous_sorted_guid_sha256' | 'hard_sorted_guid_sha256' | 'easy_sorted_guid_sha256', string>;
+  };
+}
+
+/** Undefined where the kit is absent: the tests then skip and say so. */
+const cases: Cases | undefined = needsShared
+  ? undefined
+  : JSON.parse(readFileSync(sharedPath('datamap', 'cases.json'), 'utf8'));
+
+export const parityCases = (): Cases => {
+  if (!cases) throw new Error('the parity kit is absent: the test must skip');
+  return cases;
+};
+
+/** One test per case where the kit is there, one skipped test where it is not. */
+export const eachMapCase = (): (MapCase | undefined)[] => cases?.map_cases ?? [undefined];
+
+/** Dynamics of a map case, in float32; logits become probabilities by our own softmax. */
+export function dynamicsOf({input}: MapCase): TrainingDynamics {
+  const {logits} = input;
+  if (!logits) return dynamicsFromPTrue(input.p_true ?? []);
+  const numClasses = logits[0][0].length;
+  const epochs = logits[0].map((_, e): EpochDynamics => {
+    const rows = Float32Array.from(logits.flatMap(epochsOfInstance => epochsOfInstance[e]));
+    return {
+      pTrue: Float32Array.from(input.gold, (gold, i) => goldProbability(rows, i * numClasses, numClasses, gold)),
+      isCorrect: Uint8Array.from(input.gold, (gold, i) => Number(argMax(rows, i * numClasses, numClasses) === gold)),
+      logits: rows,
+    };
+  });
+  return {instances: range(logits.length), labels: Int32Array.from(input.gold), numClasses, epochs};
+}
+
+/** Dynamics of [instance][epoch] probabilities; right where p > 0.5. */
+export function dynamicsFromPTrue(pTrue: number[][]): TrainingDynamics {
+  const epochs = (pTrue[0] ?? []).map((_, e): EpochDynamics => {
+    const column = Float32Array.from(pTrue, row => row[e]);
+    return {pTrue: column, isCorrect: Uint8Array.from(column, p => Number(p > 0.5)), logits: new Float32Array()};
+  });
+  return {instances: range(pTrue.length), labels: new Int32Array(pTrue.length), numClasses: 2, epochs};
+}
+
+export const range = (n: number): Int32Array => Int32Array.from({length: n}, (_, i) => i);
+
+/** NaN for null. */
+export const numbers = (values: Values): number[] => values.map(value => value ?? Number.NaN);
+
+/** Rows of the published WinoGrande map. */
+export function winograndeRows(): {guid: number; confidence: number; variability: number; correctness: number}[] {
+  const packed = readFileSync(sharedPath('datamap', parityCases().winogrande.file));
+  const lines = gunzipSync(packed).toString('utf8').trimEnd().split('\n');
+  return lines.map(line => JSON.parse(line));
+}
