@@ -31,7 +31,14 @@ export async function loadCheckpoint({file, sha256}: CheckpointFile): Promise<Na
 export async function removeCheckpoints(folder: string, except?: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   for (const name of names)
-    if (name.includes('checkpoint-attempt-') && join(folder, name) !== except) await rm(join(folder, name), {force: true});
+    if (name.includes('checkpoint-attempt-') && join(folder, name) !== except)
+      await rm(join(folder, name), {force: true});
+}
+
+/** Of a run that has ended: what it leaves in its folder is the model. */
+export async function removeLeftovers(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) if (name !== 'model') await rm(join(folder, name), {recursive: true, force: true});
 }
 
 /** In hex. */

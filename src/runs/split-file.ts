@@ -30,7 +30,10 @@ export async function* readSplitFile({file, sha256}: {file: string; sha256: stri
   if (found !== sha256) throw corrupt(file, `its SHA-256 is ${found}`);
 }
 
-async function* hashed(bytes: AsyncIterable<Uint8Array>, hash: ReturnType<typeof createHash>): AsyncGenerator<Uint8Array> {
+async function* hashed(
+  bytes: AsyncIterable<Uint8Array>,
+  hash: ReturnType<typeof createHash>,
+): AsyncGenerator<Uint8Array> {
   for await (const chunk of bytes) {
     hash.update(chunk);
     yield chunk;

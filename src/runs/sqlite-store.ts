@@ -1,10 +1,11 @@
 // An SQLite database → runs, leases and events in it. Times are this machine's clock: SQLite serves one machine.
+
+import {FtftError} from '../errors.js';
 import {decodeEvent, encodeEvent, epochOf} from './event-codec.js';
-import {isTerminal, mayBecome, type RunState} from './run-state.js';
 import {readRun, recordOf} from './run-row.js';
+import {isTerminal, mayBecome, type RunState} from './run-state.js';
 import type {Row, Sqlite} from './sqlite.js';
 import type {Change, EpochMark, EventLog, Lease, LeaseQueue, RunStore, Store, StoredRun} from './store.js';
-import {FtftError} from '../errors.js';
 import type {LogEvent, RunKind, RunRecord, StoredEvent} from './types.js';
 
 type Clock = () => number;
@@ -63,7 +64,11 @@ class SqliteRunStore implements RunStore {
 
   countByKindAndState(): {kind: RunKind; state: RunState; count: number}[] {
     const rows = this.sqlite.rows('select kind, state, count(*) as count from runs group by kind, state');
-    return rows.map(({kind, state, count}) => ({kind: kind as RunKind, state: state as RunState, count: Number(count)}));
+    return rows.map(({kind, state, count}) => ({
+      kind: kind as RunKind,
+      state: state as RunState,
+      count: Number(count),
+    }));
   }
 
   countUnfinished(): number {

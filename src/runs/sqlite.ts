@@ -35,6 +35,7 @@ export class Sqlite {
   private readonly database: Libsql.Database;
   private readonly statements = new Map<string, Libsql.Statement>();
   private depth = 0;
+  private isOpen = true;
 
   /** ':memory:' for a database that is gone with the process. */
   constructor(file: string) {
@@ -62,7 +63,7 @@ export class Sqlite {
   /** A transaction inside a transaction is part of it. */
   transaction<T>(body: () => T): T {
     if (this.depth > 0) return body();
-    explained(() => this.database.exec('begin immediate'));
+    this.rows('begin immediate');
     this.depth++;
     try {
       const result = body();
@@ -78,11 +79,17 @@ export class Sqlite {
   }
 
   close(): void {
+    this.isOpen = false;
     this.statements.clear();
     this.database.close();
   }
 
   private prepared(sql: string): Libsql.Statement {
+    if (!this.isOpen)
+      throw new FtftError('UNAVAILABLE', 'Cannot use the store: the server is shutting down; try again', {
+        reason: 'DRAINING',
+        retryAfterMs: 1000,
+      });
     const found = this.statements.get(sql);
     if (found) return found;
     const made = this.database.prepare(sql);

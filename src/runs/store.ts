@@ -1,7 +1,8 @@
 // What runs/ asks of a storage engine: three small interfaces whose calls join in one transaction. One conformance suite runs on
 // every implementation.
-import type {Evaluation} from '../pipeline/types.js';
+
 import type {PlainError} from '../errors.js';
+import type {Evaluation} from '../pipeline/types.js';
 import type {LogEvent, RunKind, RunRecord, RunState, StoredEvent} from './types.js';
 
 /** What only workers need to know of a run; lies beside its record. */
@@ -16,6 +17,7 @@ export interface WorkState {
   keptAcceleratorMs: number;
   /** Evaluations made by the time of the last checkpoint. */
   keptEvaluations: Evaluation[];
+  /** file: its name in the run's folder. */
   checkpoint?: {file: string; sha256: string; steps: number};
   /** Why a run is CANCELLING. */
   stopReason?: PlainError;

@@ -2,8 +2,8 @@
 import {join} from 'node:path';
 import {openCheckpoint, saveModelFolder} from '../data/checkpoint.js';
 import {loadTokenizer} from '../data/tokenizer.js';
-import type {loadClassifier} from '../pipeline/load-classifier.js';
 import {fineTuneMain} from '../pipeline/fine-tune-main.js';
+import type {loadClassifier} from '../pipeline/load-classifier.js';
 import {trainReference} from '../pipeline/train-reference.js';
 import type {TrainingOptions} from '../pipeline/types.js';
 import {loadCheckpoint, saveCheckpoint} from './checkpoints.js';

@@ -55,7 +55,9 @@ function failure(error: unknown): FromTrainer {
 
 /** As TensorFlow, V8 and Node say it. */
 function isOutOfMemory(error: unknown): error is Error {
-  return error instanceof Error && /OOM when allocating|[Aa]rray buffer allocation failed|out of memory/.test(error.message);
+  return (
+    error instanceof Error && /OOM when allocating|[Aa]rray buffer allocation failed|out of memory/.test(error.message)
+  );
 }
 
 function outOfMemory({message}: Error): PlainError {

@@ -1,0 +1,176 @@
+// Folders and limits in; datasets, runs, data maps and events as the server calls them out.
+import {randomBytes} from 'node:crypto';
+import {mkdir} from 'node:fs/promises';
+import {extname, join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {FtftError, type PlainError} from '../errors.js';
+import {type AcceptOptions, RunAcceptance} from './accept-run.js';
+import type {Runs} from './api.js';
+import type {StepTelemetry} from './attempt.js';
+import {DataMaps} from './data-maps.js';
+import {Datasets} from './datasets.js';
+import {readEvents} from './event-reader.js';
+import {FileStore} from './file-store.js';
+import {type Logger, silent} from './logger.js';
+import {notFound} from './not-found.js';
+import {newOwner, releaseOwner} from './owner.js';
+import {readPage} from './pages.js';
+import {cancelling} from './run-changes.js';
+import {Runner} from './runner.js';
+import {Sqlite} from './sqlite.js';
+import {SqliteCatalog} from './sqlite-catalog.js';
+import {createSqliteStore} from './sqlite-store.js';
+import type {Store} from './store.js';
+import type {RunRecord, StoredEvent} from './types.js';
+import {Wakeups} from './wakeups.js';
+
+export type {StepTelemetry} from './attempt.js';
+
+export interface RunsOptions extends AcceptOptions {
+  dataDir: string;
+  cacheDir: string;
+  leaseMs: number;
+  logger?: Logger;
+  /** File that the child process runs, for tests; the real trainer when undefined. */
+  trainerEntry?: string;
+}
+
+export interface RunsWithLife extends Runs {
+  /** Begins to claim runs. */
+  start(): void;
+  /** Claims nothing more, hands the run at work back to the queue and closes the store. */
+  close(options: {graceMs: number}): Promise<void>;
+  /** After each event that this process commits; run: as it is then. */
+  onEvent(listener: (run: RunRecord, stored: StoredEvent) => void): void;
+  /** At each optimizer update of this process's trainer. */
+  onStep(listener: (step: StepTelemetry) => void): void;
+  /** Process id of the trainer at work. */
+  trainerPid(): number | undefined;
+}
+
+export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
+  const {dataDir, cacheDir, leaseMs, logger = silent} = options;
+  const owner = newOwner();
+  const splitFiles = new FileStore(join(dataDir, 'splits'), '.jsonl', owner);
+  const mapFiles = new FileStore(join(dataDir, 'data-maps'), '.columns', owner);
+  const runsFolder = join(dataDir, 'runs');
+  for (const folder of [dataDir, runsFolder]) await mkdir(folder, {recursive: true});
+  await splitFiles.sweep();
+  await mapFiles.sweep();
+
+  const sqlite = new Sqlite(join(dataDir, 'ftft.db'));
+  const catalog = new SqliteCatalog(sqlite);
+  const store = createSqliteStore(sqlite);
+  const wakeups = new Wakeups();
+  const eventListeners: ((run: RunRecord, stored: StoredEvent) => void)[] = [];
+  const stepListeners: ((step: StepTelemetry) => void)[] = [];
+  const onAppended = (run: RunRecord, events: StoredEvent[]) => {
+    wakeups.wake(run.id);
+    for (const listener of eventListeners) for (const event of events) listener(run, event);
+  };
+  const onStep = (step: StepTelemetry) => {
+    for (const listener of stepListeners) listener(step);
+  };
+
+  const datasets = new Datasets(catalog, splitFiles);
+  const dataMaps = new DataMaps(catalog, mapFiles, store, datasets);
+  const acceptance = new RunAcceptance(store, datasets, dataMaps, options, (run, events) => {
+    onAppended(run, events);
+    runner.wake();
+  });
+  const trainerEntry =
+    options.trainerEntry ?? fileURLToPath(new URL(`./trainer${extname(import.meta.url)}`, import.meta.url));
+  const runner = new Runner({
+    ...{store, owner, leaseMs, trainerEntry, logger, onAppended, onStep},
+    ...{runsFolder, tokensFolder: join(cacheDir, 'tokens'), datasets, dataMaps},
+  });
+  const getRun = (id: string): RunRecord => {
+    const stored = store.runs.get(id);
+    if (!stored) throw notFound('Run', id);
+    return stored.run;
+  };
+
+  return {
+    importDataset: (header, bytes) => datasets.import(header, bytes),
+    getDataset: id => datasets.get(id),
+    listDatasets: page => datasets.list(page),
+
+    trainReference: creation => acceptance.reference(creation),
+    fineTuneMain: creation => acceptance.main(creation),
+    buildDataMap: creation => dataMaps.build(creation),
+
+    getRun,
+    listRuns(page) {
+      const list = (limit: number, before?: number) => store.runs.list(limit, before);
+      const {records, nextPageToken} = readPage('Cannot list runs', page, list);
+      return {runs: records, nextPageToken};
+    },
+    async waitRun(id, etag, timeoutMs, signal) {
+      const end = Date.now() + timeoutMs;
+      for (let run = getRun(id); ; run = getRun(id)) {
+        const leftMs = end - Date.now();
+        if (run.etag !== etag || leftMs <= 0) return run;
+        await wakeups.wait(id, signal, leftMs);
+      }
+    },
+    cancelRun(id, etag) {
+      const {run, events} = cancel(store, id, etag);
+      onAppended(run, events);
+      runner.stop(id);
+      return run;
+    },
+
+    getDataMap: id => dataMaps.get(id),
+    readDataMap: id => dataMaps.read(id),
+
+    lastSequence: id => store.log.lastSequence(getRun(id).id),
+    events: (id, range) => readEvents(store, wakeups, id, range),
+
+    tokenKey: () => catalog.setting('token_key', () => randomBytes(32)),
+    countRuns: () => store.runs.countByKindAndState(),
+
+    start: () => runner.start(),
+    async close({graceMs}) {
+      await runner.close(graceMs);
+      await splitFiles.close();
+      await mapFiles.close();
+      sqlite.close();
+      releaseOwner(owner);
+    },
+    onEvent: listener => void eventListeners.push(listener),
+    onStep: listener => void stepListeners.push(listener),
+    trainerPid: () => runner.trainerPid,
+  };
+}
+
+const cancelledByCaller: PlainError = {
+  code: 'CANCELLED',
+  message: 'The run was cancelled by a caller',
+  reason: 'CANCELLED_BY_CALLER',
+};
+
+function cancel(store: Store, id: string, etag: string): {run: RunRecord; events: StoredEvent[]} {
+  return store.transaction(() => {
+    const run = store.runs.get(id)?.run;
+    if (!run) throw notFound('Run', id);
+    const resource = {type: 'Run', name: `runs/${id}`} as const;
+    if (etag !== '' && etag !== run.etag)
+      throw new FtftError(
+        'ABORTED',
+        `Cannot cancel runs/${id}: etag must be ${run.etag}, the run's own, current value is ${etag}; read the run again`,
+        {reason: 'ETAG_MISMATCH', resource},
+      );
+    if (run.state === 'CANCELLING' || run.state === 'CANCELLED') return {run, events: []};
+    if (run.state === 'SUCCEEDED' || run.state === 'FAILED')
+      throw new FtftError(
+        'FAILED_PRECONDITION',
+        `Cannot cancel runs/${id}: it must not have ended, it is ${run.state}`,
+        {
+          reason: 'RUN_NOT_CANCELLABLE',
+          resource,
+        },
+      );
+    const events = store.log.append({runId: id}, stored => cancelling(stored, cancelledByCaller, Date.now())) ?? [];
+    return {run: store.runs.get(id)!.run, events};
+  });
+}

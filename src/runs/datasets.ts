@@ -1,0 +1,170 @@
+// A stream of bytes and its header in, a split of a dataset out: whole or not at all.
+import {createHash, randomUUID} from 'node:crypto';
+import {setImmediate as nextTurn} from 'node:timers/promises';
+import {type ReadSplit, readSplit} from '../data/read-split.js';
+import type {Example} from '../data/types.js';
+import {FtftError, invalidFields} from '../errors.js';
+import type {ImportHeader, Page} from './api.js';
+import {mergeClassLabels} from './class-labels.js';
+import {FieldRules} from './field-rules.js';
+import type {FileStore} from './file-store.js';
+import {notFound} from './not-found.js';
+import {readPage} from './pages.js';
+import {readSplitFile, splitFileBytes} from './split-file.js';
+import type {SqliteCatalog} from './sqlite-catalog.js';
+import type {SplitSource} from './trainer-protocol.js';
+import type {DatasetRecord, SplitRecord} from './types.js';
+
+const maxImportBytes = 2 ** 30;
+const what = 'Cannot import a dataset';
+
+type Imported = {dataset: DatasetRecord; split: SplitRecord; warnings: string[]};
+
+export class Datasets {
+  /** Split files written, but not yet named by a split. */
+  private readonly pending = new Map<string, number>();
+
+  constructor(
+    private readonly catalog: SqliteCatalog,
+    private readonly files: FileStore,
+  ) {}
+
+  async import(header: ImportHeader, bytes: AsyncIterable<Uint8Array>): Promise<Imported> {
+    const {classLabels} = this.check(header);
+    const read = await readSplit(bytes, {
+      ...header,
+      classLabels,
+      fileName: `${header.dataset}/${header.split}`,
+      maxBytes: maxImportBytes,
+    });
+    const same = this.findSame(header, read);
+    if (same) return {...same, warnings: read.warnings};
+    const warnings = [...read.warnings, ...(await this.sharedTexts(header, read.examples))];
+    if (header.validateOnly) return {...this.preview(header, read), warnings};
+    return {...(await this.store(header, read)), warnings};
+  }
+
+  get(id: string): DatasetRecord {
+    const dataset = this.catalog.getDataset(id);
+    if (!dataset) throw notFound('Dataset', id);
+    return dataset;
+  }
+
+  list(page: Page): {datasets: DatasetRecord[]; nextPageToken: string} {
+    const list = (limit: number, before?: number) => this.catalog.listDatasets(limit, before);
+    const {records, nextPageToken} = readPage('Cannot list datasets', page, list);
+    return {datasets: records, nextPageToken};
+  }
+
+  /** Where a split that exists is read from. */
+  source(dataset: string, name: string): SplitSource {
+    const found = this.catalog.splits(dataset).find(({split}) => split.name === name);
+    if (!found) throw new Error(`Dataset ${dataset} has no split ${name}`);
+    const {isOutOfDistribution} = found.split;
+    return {split: name, isOutOfDistribution, file: this.files.path(found.file), sha256: found.file};
+  }
+
+  /** Everything that can be wrong before the first byte. */
+  private check({dataset, split, columns, classLabels}: ImportHeader): ReturnType<typeof mergeClassLabels> {
+    const rules = new FieldRules();
+    rules.id('dataset', dataset);
+    rules.split('split', split);
+    for (const name of ['text', 'label'] as const)
+      if (columns[name] === '') rules.violate(`columns.${name}`, 'is required');
+    const existing = this.catalog.getDataset(dataset);
+    const merged = mergeClassLabels(existing, classLabels);
+    rules.violations.push(...merged.violations);
+    if (existing && existing.isTextPairs !== (columns.textPair !== undefined))
+      rules.violate(
+        'columns.text_pair',
+        `must ${existing.isTextPairs ? 'be set' : 'not be set'}: the dataset holds ${existing.isTextPairs ? 'pairs of texts' : 'single texts'}`,
+      );
+    if (rules.violations.length > 0) throw invalidFields(what, rules.violations);
+    return merged;
+  }
+
+  private findSame({dataset, split}: ImportHeader, {digest}: ReadSplit): Omit<Imported, 'warnings'> | undefined {
+    const existing = this.catalog.getDataset(dataset);
+    const found = existing?.splits.find(({name}) => name === split);
+    if (!existing || !found) return undefined;
+    if (found.digest === digest) return {dataset: existing, split: found};
+    throw new FtftError(
+      'ALREADY_EXISTS',
+      `${what}: split ${split} of datasets/${dataset} never changes, and it was imported with other bytes (SHA-256 ${found.digest}, now ${digest}); take another name`,
+      {reason: 'SPLIT_EXISTS', resource: {type: 'Dataset', name: `datasets/${dataset}`}},
+    );
+  }
+
+  private async store(header: ImportHeader, read: ReadSplit): Promise<Omit<Imported, 'warnings'>> {
+    const file = await this.files.put(splitFileBytes(read.examples));
+    this.pending.set(file, (this.pending.get(file) ?? 0) + 1);
+    try {
+      // Another import may have come first: everything is looked at again inside the transaction.
+      return this.catalog.transaction(() => {
+        this.check(header);
+        const same = this.findSame(header, read);
+        if (same) return same;
+        const {dataset, split} = this.preview(header, read);
+        this.catalog.putDataset(dataset);
+        this.catalog.addSplit(dataset.id, {split, file});
+        return {dataset: this.get(dataset.id), split};
+      });
+    } finally {
+      const others = this.pending.get(file)! - 1;
+      if (others > 0) this.pending.set(file, others);
+      else {
+        this.pending.delete(file);
+        if (!this.catalog.isSplitFileUsed(file)) await this.files.remove(file);
+      }
+    }
+  }
+
+  /** The dataset as it is once the split is in it. */
+  private preview(header: ImportHeader, read: ReadSplit): Omit<Imported, 'warnings'> {
+    const existing = this.catalog.getDataset(header.dataset);
+    const {classLabels} = mergeClassLabels(existing, header.classLabels);
+    const time = Date.now();
+    const split: SplitRecord = {
+      name: header.split,
+      isOutOfDistribution: header.isOutOfDistribution,
+      instanceCount: read.examples.length,
+      classCounts: read.classCounts,
+      digest: read.digest,
+      createTime: time,
+    };
+    const dataset: DatasetRecord = {
+      id: header.dataset,
+      uid: existing?.uid ?? randomUUID(),
+      classNames: classLabels.map(({name}) => name),
+      classAliases: classLabels.map(({aliases}) => aliases),
+      isTextPairs: header.columns.textPair !== undefined,
+      splits: [...(existing?.splits ?? []), split],
+      createTime: existing?.createTime ?? time,
+      updateTime: time,
+    };
+    return {dataset, split};
+  }
+
+  /** One warning for each other split that holds texts of this one. */
+  private async sharedTexts({dataset, split}: ImportHeader, examples: Example[]): Promise<string[]> {
+    const others = this.catalog.splits(dataset).filter(other => other.split.name !== split);
+    if (others.length === 0) return [];
+    const texts = new Set(examples.map(textKey));
+    const warnings: string[] = [];
+    for (const {split: other, file} of others) {
+      let count = 0;
+      let read = 0;
+      for await (const example of readSplitFile({file: this.files.path(file), sha256: file})) {
+        if (texts.has(textKey(example))) count++;
+        if (++read % 1000 === 0) await nextTurn();
+      }
+      if (count > 0) warnings.push(`${count} texts of split ${other.name} are in this split too`);
+    }
+    return warnings;
+  }
+}
+
+/** Short and equal for equal texts. */
+function textKey({text, textPair = ''}: Example): string {
+  return createHash('md5').update(text).update('\0').update(textPair).digest('base64');
+}

@@ -1,0 +1,80 @@
+// A run's log, from a place on, to its end: what is stored, then what comes. Holds one page, whatever the number of readers.
+import {FtftError, invalidFields} from '../errors.js';
+import type {EventRange} from './api.js';
+import {notFound} from './not-found.js';
+import {isTerminal} from './run-state.js';
+import type {EpochMark, Store} from './store.js';
+import type {StoredEvent} from './types.js';
+import type {Wakeups} from './wakeups.js';
+
+/** At most about 2 MiB of columns. */
+const eventsPerPage = 8;
+const what = 'Cannot read the events of a run';
+
+export async function* readEvents(
+  {log, runs}: Pick<Store, 'log' | 'runs'>,
+  wakeups: Wakeups,
+  runId: string,
+  {start, signal}: EventRange,
+): AsyncGenerator<StoredEvent | 'caught-up'> {
+  if (!runs.get(runId)) throw notFound('Run', runId);
+  let next = firstSequence(start, log.epochMarks(runId), log.lastSequence(runId));
+  let isCaughtUp = false;
+  while (true) {
+    signal.throwIfAborted();
+    const page = log.read(runId, next, eventsPerPage);
+    for (const event of page) {
+      yield event;
+      next = event.sequence + 1;
+    }
+    if (page.length > 0) continue;
+    if (!isCaughtUp) {
+      isCaughtUp = true;
+      yield 'caught-up';
+      continue;
+    }
+    const run = runs.get(runId)?.run;
+    // In this order: the last event is written together with the terminal state.
+    if ((!run || isTerminal(run.state)) && log.lastSequence(runId) < next) return;
+    await wakeups.wait(runId, signal);
+  }
+}
+
+function firstSequence(start: EventRange['start'], marks: EpochMark[], last: number): number {
+  if ('sequence' in start) return checkedSequence(start.sequence, last);
+  if ('epoch' in start) return epochStart(start.epoch, marks);
+  if (start.position === 'earliest') return 1;
+  if (start.position === 'latest') return last + 1;
+  const committed = validMarks(marks).filter(({kind}) => kind === 'epoch-committed');
+  return committed.length === 0 ? 1 : epochStart(committed[committed.length - 1].epoch, marks);
+}
+
+function checkedSequence(sequence: number, last: number): number {
+  if (!(Number.isInteger(sequence) && sequence >= 1))
+    throw invalidFields(what, [{field: 'start', description: `must be 1 or more, current value is ${sequence}`}]);
+  if (sequence <= last + 1) return sequence;
+  throw new FtftError('OUT_OF_RANGE', `${what}: its log ends at ${last}, event ${sequence} was asked for`, {
+    reason: 'OFFSET_PAST_END',
+    metadata: {last_sequence: String(last)},
+  });
+}
+
+function epochStart(epoch: number, marks: EpochMark[]): number {
+  if (!(Number.isInteger(epoch) && epoch >= 0))
+    throw invalidFields(what, [{field: 'epoch', description: `must be 0 or more, current value is ${epoch}`}]);
+  const found = validMarks(marks).find(mark => mark.kind === 'epoch-started' && mark.epoch === epoch);
+  if (found) return found.sequence;
+  throw new FtftError('OUT_OF_RANGE', `${what}: epoch ${epoch} has not begun`, {
+    reason: 'EPOCH_NOT_REACHED',
+    metadata: {epoch: String(epoch)},
+  });
+}
+
+/** Marks of epochs that were not discarded later. */
+function validMarks(marks: EpochMark[]): EpochMark[] {
+  let valid: EpochMark[] = [];
+  for (const mark of marks)
+    if (mark.kind === 'epochs-discarded') valid = valid.filter(({epoch}) => epoch < mark.epoch);
+    else valid.push(mark);
+  return valid;
+}

@@ -1,0 +1,122 @@
+// A stored run and what happened to it in; the next version and the events that say so out. Pure: times come in.
+import type {PlainError} from '../errors.js';
+import type {Evaluation} from '../pipeline/types.js';
+import type {Change, StoredRun} from './store.js';
+import type {LogEvent, RunRecord, RunState, TrainingCost} from './types.js';
+
+const changed = (stored: StoredRun): LogEvent => ({kind: 'run-changed', run: stored.run});
+const withRun = (stored: StoredRun, run: Partial<RunRecord>): StoredRun => ({...stored, run: {...stored.run, ...run}});
+
+/** A worker took the run. */
+export function started(stored: StoredRun, now: number): Change {
+  const {run, work} = stored;
+  const queueMs = run.cost.queueMs + Math.max(0, now - work.pendingSince);
+  const after = withRun(stored, {startTime: run.startTime ?? now, cost: {...run.cost, queueMs}});
+  return {stored: after, events: [changed(after)]};
+}
+
+/** Cancellation was asked for: at once where nobody holds the run. */
+export function cancelling(stored: StoredRun, reason: PlainError, now: number): Change {
+  if (stored.run.state !== 'RUNNING') return ended(stored, 'CANCELLED', now, reason);
+  const after = {...withRun(stored, {state: 'CANCELLING'}), work: {...stored.work, stopReason: reason}};
+  return {stored: after, events: [changed(after)]};
+}
+
+export function ended(
+  stored: StoredRun,
+  state: 'SUCCEEDED' | 'FAILED' | 'CANCELLED',
+  now: number,
+  error?: PlainError,
+): Change {
+  const {startTime, cost, progress, state: before} = stored.run;
+  const queueMs = before === 'PENDING' ? cost.queueMs + Math.max(0, now - stored.work.pendingSince) : cost.queueMs;
+  const wallMs = startTime === undefined ? 0 : now - startTime;
+  const after = withRun(stored, {
+    state,
+    error,
+    endTime: now,
+    cost: {...cost, queueMs, wallMs},
+    progress: {...progress, estimatedRemainingMs: undefined},
+  });
+  return {stored: after, events: [changed(after)]};
+}
+
+/** What came after the last checkpoint is void: with a worker lost, or one that handed its run back. */
+function discarded(stored: StoredRun, reason: string): Change {
+  const {run, work} = stored;
+  const {cost, progress} = run;
+  const steps = work.checkpoint?.steps ?? 0;
+  const wasted = Math.max(0, cost.acceleratorMs - work.keptAcceleratorMs);
+  const after: StoredRun = {
+    ...withRun(stored, {
+      progress: {...progress, steps, trainLoss: undefined, estimatedRemainingMs: undefined},
+      cost: {...cost, wastedAcceleratorMs: cost.wastedAcceleratorMs + wasted},
+      evaluations: work.keptEvaluations,
+    }),
+    work: {...work, keptAcceleratorMs: cost.acceleratorMs},
+  };
+  return {stored: after, events: [{kind: 'epochs-discarded', firstEpoch: progress.committedEpochs, steps, reason}]};
+}
+
+const pendingAgain = ({stored, events}: Change, now: number): Change => {
+  const after = {...withRun(stored, {state: 'PENDING'}), work: {...stored.work, pendingSince: now}};
+  return {stored: after, events: [...events, changed(after)]};
+};
+
+/** The lease ran out or the worker died: back to the queue, or to the end where no attempt is left. */
+export function lost(stored: StoredRun, now: number): Change {
+  const {stored: kept, events} = discarded({...stored, lostLeases: stored.lostLeases + 1}, 'WORKER_LOST');
+  const {maxAttempts} = kept.run.spec;
+  const end = (state: 'FAILED' | 'CANCELLED', error?: PlainError): Change => {
+    const {stored: after, events: last} = ended(kept, state, now, error);
+    return {stored: after, events: [...events, ...last]};
+  };
+  if (kept.run.state === 'CANCELLING') return end('CANCELLED', kept.work.stopReason);
+  if (kept.lostLeases < maxAttempts) return pendingAgain({stored: kept, events}, now);
+  return end('FAILED', {
+    code: 'UNAVAILABLE',
+    message: `Cannot go on with the run: a worker must live to its end, ${kept.lostLeases} of ${maxAttempts} attempts were lost with theirs`,
+    reason: 'WORKER_LOST',
+  });
+}
+
+/** The worker hands the run back: no attempt counts as lost. */
+export function released(stored: StoredRun, now: number): Change {
+  if (stored.run.state === 'CANCELLING') return ended(stored, 'CANCELLED', now, stored.work.stopReason);
+  return pendingAgain(discarded(stored, 'DRAINING'), now);
+}
+
+/** Steps, costs and loss so far; says nothing in the log. */
+export interface Live {
+  steps: number;
+  trainLoss: number | undefined;
+  estimatedRemainingMs: number | undefined;
+  cost: Pick<TrainingCost, 'acceleratorMs' | 'trainedInstances' | 'trainedTokens' | 'flops'>;
+}
+
+export function progressed(stored: StoredRun, {cost, ...progress}: Live, now: number): StoredRun {
+  const {run} = stored;
+  const wallMs = now - (run.startTime ?? now);
+  return withRun(stored, {progress: {...run.progress, ...progress}, cost: {...run.cost, ...cost, wallMs}});
+}
+
+/** An epoch whose checkpoint is on disk. */
+export function epochCommitted(
+  stored: StoredRun,
+  epoch: number,
+  checkpoint: {file: string; sha256: string; steps: number},
+): StoredRun {
+  const {run, work} = stored;
+  return {
+    ...withRun(stored, {progress: {...run.progress, committedEpochs: epoch + 1}}),
+    work: {...work, checkpoint, keptAcceleratorMs: run.cost.acceleratorMs, keptEvaluations: run.evaluations},
+  };
+}
+
+export function evaluated(stored: StoredRun, evaluations: Evaluation[], steps: number): StoredRun {
+  const {work} = stored;
+  const isOfCheckpoint = work.checkpoint?.steps === steps;
+  return {...withRun(stored, {evaluations}), work: isOfCheckpoint ? {...work, keptEvaluations: evaluations} : work};
+}
+
+export const isHeld = (state: RunState): boolean => state === 'RUNNING' || state === 'CANCELLING';

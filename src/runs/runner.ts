@@ -1,0 +1,124 @@
+// The queue in, one attempt after the other out: claims runs, sweeps leases that ran out, hands back what it holds when it closes.
+import {join} from 'node:path';
+import {Attempt, type AttemptContext} from './attempt.js';
+import {readCommittedEpochs} from './committed-epochs.js';
+import type {DataMaps} from './data-maps.js';
+import type {Datasets} from './datasets.js';
+import {isDeadOwner} from './owner.js';
+import {lost, started} from './run-changes.js';
+import type {StoredRun} from './store.js';
+import type {TrainerJob} from './trainer-protocol.js';
+
+export interface RunnerContext extends AttemptContext {
+  owner: string;
+  /** Parent of the runs' folders. */
+  runsFolder: string;
+  tokensFolder: string;
+  datasets: Datasets;
+  dataMaps: DataMaps;
+}
+
+export class Runner {
+  private timer: NodeJS.Timeout | undefined;
+  private current: {attempt: Attempt; done: Promise<void>} | undefined;
+  private isClosing = false;
+
+  constructor(private readonly context: RunnerContext) {}
+
+  start(): void {
+    this.timer = setInterval(() => this.turn(), this.context.leaseMs / 3);
+    this.turn();
+  }
+
+  /** A run may be waiting. */
+  wake(): void {
+    if (this.timer) this.turn();
+  }
+
+  /** Process id of the trainer at work. */
+  get trainerPid(): number | undefined {
+    return this.current?.attempt.childPid;
+  }
+
+  /** A run was set to CANCELLING. */
+  stop(runId: string): void {
+    if (this.current?.attempt.lease.runId === runId) this.current.attempt.stop();
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.isClosing = true;
+    clearInterval(this.timer);
+    this.current?.attempt.drain(graceMs);
+    await this.current?.done;
+  }
+
+  private turn(): void {
+    if (this.isClosing) return;
+    const {logger} = this.context;
+    try {
+      this.sweep();
+      if (!this.current) this.claim();
+    } catch (error) {
+      // Such as a full disk: the next turn tries again.
+      logger.error({error: String(error)}, 'The queue could not be served');
+    }
+  }
+
+  private sweep(): void {
+    const {store, onAppended, logger} = this.context;
+    for (const {run} of store.leases.findLost(isDeadOwner)) {
+      const {id: runId, attempt} = run;
+      if (this.current?.attempt.lease.runId === runId && this.current.attempt.lease.attempt === attempt) continue;
+      const events = store.log.append({runId, attempt}, stored => lost(stored, Date.now()));
+      if (!events) continue;
+      logger.warn({runId, attempt}, 'The lease ran out');
+      onAppended(store.runs.get(runId)!.run, events);
+    }
+  }
+
+  private claim(): void {
+    const {store, owner, leaseMs, onAppended} = this.context;
+    const claimed = store.transaction(() => {
+      const found = store.leases.claim(owner, leaseMs);
+      if (!found) return undefined;
+      const {id: runId, attempt} = found.run;
+      const events = store.log.append({runId, attempt}, stored => started(stored, Date.now()))!;
+      return {stored: store.runs.get(runId)!, events};
+    });
+    if (!claimed) return;
+    onAppended(claimed.stored.run, claimed.events);
+    const attempt = new Attempt(claimed.stored, this.context);
+    const done = attempt
+      .run(() => this.prepare(claimed.stored))
+      .finally(() => {
+        this.current = undefined;
+        this.wake();
+      });
+    this.current = {attempt, done};
+  }
+
+  private async prepare({run, work}: StoredRun): Promise<TrainerJob> {
+    const {datasets, dataMaps, runsFolder, tokensFolder, store} = this.context;
+    const {spec, progress} = run;
+    const {checkpoint} = work;
+    const folder = join(runsFolder, run.uid);
+    return {
+      attempt: run.attempt,
+      folder,
+      tokensFolder,
+      modelFolder: work.modelFolder,
+      classNames: datasets.get(spec.dataset).classNames,
+      spec,
+      totalSteps: progress.totalSteps,
+      train: datasets.source(spec.dataset, spec.trainSplit),
+      evaluationSets: spec.evaluationSplits.map(split => datasets.source(spec.dataset, split)),
+      instances: work.dataMapFile === undefined ? undefined : await dataMaps.selectedInstances(work.dataMapFile),
+      resume: checkpoint && {
+        checkpoint: {...checkpoint, file: join(folder, checkpoint.file)},
+        steps: checkpoint.steps,
+        evaluatedSteps: run.evaluations[0]?.steps ?? 0,
+        committedEpochs: await readCommittedEpochs(store.log, run.id),
+      },
+    };
+  }
+}

@@ -1,0 +1,66 @@
+// A job in, the messages of a child process that trains it out, and how it ended. The child yields the processor to its parent.
+import {type ChildProcess, fork} from 'node:child_process';
+import {constants, setPriority} from 'node:os';
+import type {FromTrainer, ToTrainer, TrainerJob} from './trainer-protocol.js';
+
+/** A child that was told to stop has this long for its current batch. */
+const stopMs = 60_000;
+
+export class TrainerChild {
+  /** Resolves, with a description, when the process is gone and all that it said was heard. */
+  readonly ended: Promise<string>;
+  private readonly child: ChildProcess;
+  private stopTimer: NodeJS.Timeout | undefined;
+
+  constructor(entry: string, job: TrainerJob, onMessage: (message: FromTrainer) => void) {
+    // Our standard output belongs to the program's own lines.
+    this.child = fork(entry, [], {serialization: 'advanced', stdio: ['ignore', 2, 2, 'ipc']});
+    const {child} = this;
+    child.on('message', message => onMessage(message as FromTrainer));
+    this.ended = new Promise(resolve => {
+      child.once('error', error => resolve(`it could not be started: ${error.message}`));
+      child.once('exit', (code, signal) => {
+        clearTimeout(this.stopTimer);
+        const how = signal ? `it was killed by ${signal}` : `it exited with code ${code}`;
+        // Messages may still be in the channel.
+        if (child.connected) child.once('disconnect', () => resolve(how));
+        else resolve(how);
+      });
+    });
+    if (child.pid !== undefined) lowerPriority(child.pid);
+    this.send({kind: 'start', job});
+  }
+
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
+  committed(): void {
+    this.send({kind: 'committed'});
+  }
+
+  /** At the next batch boundary; by force when that does not come. */
+  stop(): void {
+    if (this.stopTimer) return;
+    this.send({kind: 'stop'});
+    this.stopTimer = setTimeout(() => this.kill(), stopMs);
+    this.stopTimer.unref();
+  }
+
+  kill(): void {
+    this.child.kill('SIGKILL');
+  }
+
+  private send(message: ToTrainer): void {
+    // A child that is gone is found by its end.
+    if (this.child.connected) this.child.send(message, () => {});
+  }
+}
+
+function lowerPriority(pid: number): void {
+  try {
+    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // It has ended already, or the platform does not allow it: training is as right, the server a little slower.
+  }
+}

@@ -1,0 +1,149 @@
+// A request to train → a specification with every default filled in, or everything that is wrong with it.
+import {FtftError, invalidFields} from '../errors.js';
+import type {RunCreation} from './api.js';
+import {FieldRules, shown} from './field-rules.js';
+import type {DataMapRecord, DatasetRecord, TrainingSpec} from './types.js';
+
+export type StepBudget = {maxSteps: number} | {stepFraction: number};
+
+const defaults = {
+  trainSplit: 'train',
+  layers: 0,
+  maxLength: 300,
+  epochs: 4,
+  batchSize: 32,
+  learningRate: 2e-5,
+  warmupRatio: 0.1,
+  weightDecay: 0,
+  precision: 'FLOAT32',
+  seed: 0,
+  maxAttempts: 3,
+  priority: 0,
+} as const;
+const defaultStepFraction = 1 / 3;
+const maxInt32 = 2 ** 31 - 1;
+
+/** What a run is to do, in numbers. */
+export interface TrainingPlan {
+  spec: TrainingSpec;
+  /** Optimizer updates. */
+  totalSteps: number;
+  /** Epochs over the trained instances that these hold, the last one perhaps partial. */
+  totalEpochs: number;
+}
+
+/** dataset: undefined where there is none of that name; map: of a main run. INVALID_ARGUMENT/INVALID_FIELD with all violations. */
+export function planTraining(
+  what: string,
+  {id, spec: input, labels}: RunCreation,
+  {dataset, map, budget}: {dataset: DatasetRecord | undefined; map?: DataMapRecord; budget?: StepBudget},
+  kind: 'REFERENCE' | 'MAIN',
+): TrainingPlan {
+  const rules = new FieldRules();
+  rules.id('run_id', id);
+  rules.labels(labels);
+  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
+  const filled = {...defaults, ...given} as typeof defaults & RunCreation['spec'] & TrainingSpec;
+  const spec: TrainingSpec = {
+    ...filled,
+    evaluationSplits: input.evaluationSplits ?? otherSplits(dataset, filled.trainSplit),
+    evaluationIntervalSteps: input.evaluationIntervalSteps ?? 1,
+  };
+  checkNumbers(spec, kind, rules);
+  checkSplits(spec, dataset, rules);
+  checkBudget(budget, rules);
+  if (rules.violations.length > 0) throw invalidFields(what, rules.violations);
+
+  const numTrain = dataset?.splits.find(({name}) => name === spec.trainSplit)?.instanceCount ?? 1;
+  const ermSteps = spec.epochs * Math.ceil(numTrain / spec.batchSize);
+  const totalSteps = kind === 'REFERENCE' ? ermSteps : stepsOf(budget, ermSteps);
+  const stepsPerEpoch = Math.max(1, Math.ceil((map?.selectedCount ?? numTrain) / spec.batchSize));
+  return {
+    spec: {...spec, evaluationIntervalSteps: input.evaluationIntervalSteps ?? stepsPerEpoch},
+    totalSteps,
+    totalEpochs: Math.ceil(totalSteps / stepsPerEpoch),
+  };
+}
+
+/** FAILED_PRECONDITION where the map does not serve the specification. */
+export function checkMapServes(what: string, map: DataMapRecord, {dataset, trainSplit}: TrainingSpec): void {
+  const refuse = (reason: string, description: string) =>
+    new FtftError('FAILED_PRECONDITION', `${what}: dataMaps/${map.id} ${description}`, {
+      reason,
+      resource: {type: 'DataMap', name: `dataMaps/${map.id}`},
+    });
+  if (map.dataset !== dataset || map.trainSplit !== trainSplit)
+    throw refuse(
+      'DATA_MAP_OF_OTHER_DATASET',
+      `must be of datasets/${dataset}, split ${trainSplit}; it is of datasets/${map.dataset}, split ${map.trainSplit}`,
+    );
+  if (!map.isFinal)
+    throw refuse(
+      'DATA_MAP_NOT_FINAL',
+      `must be final, but runs/${map.run} had not finished when it was built; build it anew`,
+    );
+  if (map.selectedCount === 0)
+    throw refuse(
+      'SELECTION_EMPTY',
+      `must select at least one instance, it selects none of the ${map.requestedCount} asked for (${map.thresholdTieCount} scores lie at the threshold); RULE_RANK selects in spite of ties`,
+    );
+}
+
+function stepsOf(budget: StepBudget = {stepFraction: defaultStepFraction}, ermSteps: number): number {
+  if ('maxSteps' in budget) return budget.maxSteps;
+  // A third of 9 steps is 3, whatever the rounding of the product.
+  return Math.max(1, Math.floor(budget.stepFraction * ermSteps + 1e-9));
+}
+
+function otherSplits(dataset: DatasetRecord | undefined, trainSplit: string): string[] {
+  return (dataset?.splits ?? []).map(({name}) => name).filter(name => name !== trainSplit);
+}
+
+function checkNumbers(spec: TrainingSpec, kind: 'REFERENCE' | 'MAIN', rules: FieldRules): void {
+  if (spec.dataset === '') rules.violate('spec.dataset', 'is required');
+  if (spec.model === '') rules.violate('spec.model', 'is required');
+  rules.integer('spec.layers', spec.layers, 0, 1000);
+  rules.integer('spec.max_length', spec.maxLength, 3, 1 << 20);
+  if (kind === 'REFERENCE' && (spec.epochs === 0 || spec.epochs === 1))
+    rules.violate('spec.epochs', `must be at least 2, since variability needs two, current value is ${spec.epochs}`);
+  else rules.integer('spec.epochs', spec.epochs, kind === 'REFERENCE' ? 2 : 1, 10_000);
+  rules.integer('spec.batch_size', spec.batchSize, 1, 1 << 16);
+  rules.number('spec.learning_rate', spec.learningRate, rate => rate > 0 && rate <= 1, 'more than 0 and at most 1');
+  rules.number('spec.warmup_ratio', spec.warmupRatio, ratio => ratio >= 0 && ratio <= 1, 'from 0 to 1');
+  rules.number('spec.weight_decay', spec.weightDecay, decay => decay >= 0 && decay <= 1, 'from 0 to 1');
+  if (spec.precision !== 'FLOAT32')
+    rules.violate('spec.precision', `must be FLOAT32, current value is ${spec.precision}`);
+  rules.integer('spec.seed', spec.seed, 0, 2 ** 32 - 1);
+  rules.integer('spec.evaluation_interval_steps', spec.evaluationIntervalSteps, 1, maxInt32);
+  if (spec.executionTimeoutMs !== undefined)
+    rules.number('spec.execution_timeout', spec.executionTimeoutMs, ms => ms > 0, 'more than 0');
+  rules.integer('spec.max_attempts', spec.maxAttempts, 1, 1000);
+  rules.integer('spec.priority', spec.priority, -maxInt32, maxInt32);
+}
+
+function checkSplits(spec: TrainingSpec, dataset: DatasetRecord | undefined, rules: FieldRules): void {
+  const {evaluationSplits, trainSplit} = spec;
+  const repeated = evaluationSplits.find((name, i) => evaluationSplits.indexOf(name) !== i);
+  if (repeated !== undefined)
+    rules.violate('spec.evaluation_splits', `must name each split once, ${shown(repeated)} is twice in it`);
+  if (!dataset) return;
+  const names = dataset.splits.map(({name}) => name);
+  const check = (field: string, name: string) => {
+    if (!names.includes(name))
+      rules.violate(
+        field,
+        `must be a split of datasets/${dataset.id} (${names.join(', ')}), current value is ${shown(name)}`,
+      );
+  };
+  check('spec.train_split', trainSplit);
+  evaluationSplits.forEach((name, i) => {
+    check(`spec.evaluation_splits[${i}]`, name);
+  });
+}
+
+function checkBudget(budget: StepBudget | undefined, rules: FieldRules): void {
+  if (!budget) return;
+  if ('maxSteps' in budget) rules.integer('max_steps', budget.maxSteps, 1, maxInt32);
+  else
+    rules.number('step_fraction', budget.stepFraction, share => share > 0 && share <= 1, 'more than 0 and at most 1');
+}

@@ -1,0 +1,28 @@
+// A change of a run wakes those who wait for it in this process; changes by other processes are found by polling.
+import {EventEmitter, once} from 'node:events';
+
+const pollMs = 1000;
+
+export class Wakeups {
+  private readonly emitter = new EventEmitter().setMaxListeners(0);
+
+  wake(runId: string): void {
+    this.emitter.emit(runId);
+  }
+
+  /** Resolves at the next change of the run, or after the poll interval, or maxMs. Throws the signal's reason when it aborts. */
+  async wait(runId: string, signal: AbortSignal, maxMs = pollMs): Promise<void> {
+    signal.throwIfAborted();
+    const stop = new AbortController();
+    const onAbort = () => stop.abort();
+    signal.addEventListener('abort', onAbort);
+    const timer = setTimeout(onAbort, Math.min(pollMs, maxMs));
+    try {
+      await once(this.emitter, runId, {signal: stop.signal}).catch(() => undefined);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    }
+    signal.throwIfAborted();
+  }
+}
