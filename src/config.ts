@@ -1,4 +1,5 @@
 // Environment → one frozen, typed Config; the only reader of process.env.
+import {existsSync} from 'node:fs';
 import {homedir} from 'node:os';
 import {join} from 'node:path';
 import {FtftError} from './errors.js';
@@ -24,6 +25,10 @@ export interface Config {
   /** OTLP/HTTP endpoint of the trace collector; no spans when undefined. */
   otlpEndpoint: string | undefined;
   hubToken: string | undefined;
+  /** What trains: FTFT_DEVICE, else by whether the machine has an NVIDIA device. */
+  device: 'cpu' | 'gpu';
+  /** Commit that the image was built from. */
+  commit: string;
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
 
@@ -43,6 +48,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     maxPendingRuns: integer(env, 'FTFT_MAX_PENDING_RUNS', 100, 1, 100_000),
     otlpEndpoint: env.FTFT_OTLP_ENDPOINT || undefined,
     hubToken: env.FTFT_HF_TOKEN || env.HF_TOKEN || undefined,
+    device: oneOf(env, 'FTFT_DEVICE', ['cpu', 'gpu'], existsSync('/dev/nvidiactl') ? 'gpu' : 'cpu'),
+    commit: env.FTFT_COMMIT || 'unknown',
     logLevel: oneOf(env, 'FTFT_LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent'], 'info'),
   });
 }

@@ -26,10 +26,8 @@ interface Watched {
 }
 
 export interface RunTelemetry {
-  /** An event that was just appended. */
-  observe(runId: string, stored: StoredEvent): void;
-  /** Progress between events: loss and steps of a running run. */
-  observeProgress(run: RunRecord): void;
+  /** Events that were just appended, none where only progress and cost grew, and the run as it is after them. */
+  appended(run: RunRecord, events: StoredEvent[]): void;
   /** Ends the spans of runs that go on elsewhere or later. */
   close(): void;
 }
@@ -81,12 +79,12 @@ export function createRunTelemetry({metrics, spans, device, selectionOf}: RunTel
     const isLost = known.run.state === 'RUNNING' && run.state === 'PENDING';
     progress(known, run);
     if (run.state === 'RUNNING' && known.attempt?.number !== attempt) startAttempt(known, attempt, time);
-    if (isLost) endAttempt(known, time, 'the worker was lost');
+    if (isLost) endAttempt(known, time, 'the worker stopped');
     if (run.endTime !== undefined) finished(known, run, time);
   }
 
   function startAttempt(known: Watched, attempt: number, time: number): void {
-    endAttempt(known, time, 'the worker was lost');
+    endAttempt(known, time, 'the worker stopped');
     const {run, labels, selection} = known;
     const cause = parseTraceParent(run.traceParent);
     const span = spans.tracer.startSpan(
@@ -175,11 +173,11 @@ export function createRunTelemetry({metrics, spans, device, selectionOf}: RunTel
   }
 
   return {
-    observe(runId, stored) {
-      const known = stored.event.kind === 'run-changed' ? watch(stored.event.run) : watched.get(runId);
-      if (known) observe(known, stored);
+    appended(run, events) {
+      const known = watch(run);
+      for (const stored of events) observe(known, stored);
+      if (watched.has(run.id)) progress(known, run);
     },
-    observeProgress: run => progress(watch(run), run),
     close() {
       for (const known of watched.values()) endAttempt(known, Date.now());
       watched.clear();

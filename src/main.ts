@@ -1,0 +1,78 @@
+// The server process: reads the configuration, wires runs, servers and telemetry, listens, drains. TensorFlow is loaded in child
+// processes only. One line on stdout says which ports were taken; logs go to stderr.
+import {readFileSync, realpathSync} from 'node:fs';
+import {type Config, readConfig} from './config.js';
+import {FtftError} from './errors.js';
+import {createRuns} from './runs/create-runs.js';
+import {startServers} from './server/start-servers.js';
+import {createLog} from './telemetry/log.js';
+import type {BuildInfo} from './telemetry/metrics.js';
+import {createRunTelemetry} from './telemetry/run-telemetry.js';
+import {createTelemetry} from './telemetry/telemetry.js';
+
+async function main(): Promise<void> {
+  const config = readConfig(process.env);
+  const log = createLog(config.logLevel);
+  // Runs tell telemetry what they append, and telemetry asks runs for counts and selections.
+  const telemetry = createTelemetry({
+    log,
+    countRuns: () => runs.countRuns(),
+    build: buildInfo(config),
+    otlpEndpoint: config.otlpEndpoint,
+  });
+  const runTelemetry = createRunTelemetry({
+    metrics: telemetry.metrics,
+    spans: telemetry.spans,
+    device: config.device,
+    selectionOf: dataMap => runs.getDataMap(dataMap).selection,
+  });
+  const runs = await createRuns({...config, logger: log, onAppended: runTelemetry.appended});
+  const servers = await startServers({runs, telemetry, ...config}).catch(async (error: unknown) => {
+    await runs.close();
+    throw error;
+  });
+  const {grpc, http, health} = servers.ports;
+  const at = (port: number) => `${config.host}:${port}`;
+  process.stdout.write(`${JSON.stringify({event: 'listening', grpc: at(grpc), http: at(http), health: at(health)})}\n`);
+
+  let isDraining = false;
+  const drain = async (signal: NodeJS.Signals) => {
+    if (isDraining) process.exit(1);
+    isDraining = true;
+    log.info({signal}, 'draining');
+    await servers.drain();
+    await runs.close();
+    runTelemetry.close();
+    await telemetry.spans.shutdown().catch((error: unknown) => log.warn({err: error}, 'spans were lost'));
+    log.info({}, 'stopped');
+    process.exit(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => {
+      drain(signal).catch(fail);
+    });
+}
+
+/** What is running, for the metric. The library's folder is named by device, version and architecture. */
+function buildInfo({commit}: Config): BuildInfo {
+  const {version} = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {version: string};
+  return {version, commit, tensorflow: /\b\d+\.\d+\.\d+\b/.exec(tensorflowLibrary())?.[0] ?? 'unknown'};
+}
+
+function tensorflowLibrary(): string {
+  try {
+    const link = new URL('../node_modules/@tensorflow/tfjs-node-gpu/deps/lib/libtensorflow.so', import.meta.url);
+    return realpathSync(link);
+  } catch {
+    return '';
+  }
+}
+
+/** One line for what the operator can mend; a stack for a bug. */
+function fail(error: unknown): void {
+  const text = error instanceof FtftError ? error.message : error instanceof Error ? error.stack : String(error);
+  process.stderr.write(`ftft: ${text}\n`);
+  process.exit(1);
+}
+
+main().catch(fail);
