@@ -1,4 +1,5 @@
 // ImportDataset, GetDataset, ListDatasets: check, ask runs, translate.
+import {setTimeout as sleep} from 'node:timers/promises';
 import {FtftError, invalidFields} from '../errors.js';
 import type {Runs} from '../runs/api.js';
 import type {ImportDatasetHeader, ImportDatasetRequest} from './gen/ftft/v1/dataset.js';
@@ -7,18 +8,19 @@ import {RequestChecks} from './request-checks.js';
 import {fromImportHeader, toDataset, toSplit} from './translate-dataset.js';
 
 const maxDataBytes = 1024 * 1024;
+const afterEndMs = 10;
 const importing = 'Cannot import a dataset';
 
 type Handlers = Pick<FtftServiceImplementation, 'importDataset' | 'getDataset' | 'listDatasets'>;
 
 export function datasetHandlers(runs: Runs): Handlers {
   return {
-    async importDataset(requests) {
+    async importDataset(requests, {signal}) {
       const messages = requests[Symbol.asyncIterator]();
       const checks = new RequestChecks(importing);
       const header = fromImportHeader(await headerOf(messages), checks);
       checks.throwIfAny();
-      const {dataset, split, warnings} = await runs.importDataset(header, dataOf(messages));
+      const {dataset, split, warnings} = await runs.importDataset(header, dataOf(messages, signal));
       return {dataset: toDataset(dataset), split: toSplit(split), warnings};
     },
 
@@ -48,7 +50,7 @@ async function headerOf(messages: AsyncIterator<ImportDatasetRequest>): Promise<
   throw invalidFields(importing, [{field: 'header', description: `must be the first message, but ${found}`}]);
 }
 
-async function* dataOf(messages: AsyncIterator<ImportDatasetRequest>): AsyncGenerator<Uint8Array> {
+async function* dataOf(messages: AsyncIterator<ImportDatasetRequest>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   for (let next = await messages.next(); !next.done; next = await messages.next()) {
     const {part} = next.value;
     if (part?.$case !== 'data')
@@ -63,4 +65,7 @@ async function* dataOf(messages: AsyncIterator<ImportDatasetRequest>): AsyncGene
       );
     yield part.value;
   }
+  // A stream that its client breaks off ends here like a whole one, and is known as cancelled only a moment later.
+  await sleep(afterEndMs);
+  signal.throwIfAborted();
 }
