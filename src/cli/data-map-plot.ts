@@ -47,7 +47,7 @@ export async function plotDataMap(columns: DataMapColumns, options: PlotOptions)
         fill: (i: number) => columns.correctness[i],
         r: isSelected ? radius + 0.4 : radius,
         fillOpacity: isSelected ? 0.95 : 0.36,
-        ...(isSelected ? {stroke: ink, strokeWidth: 0.6} : {stroke: 'none'}),
+        ...(isSelected ? {stroke: ink, strokeWidth: radius > 2 ? 0.6 : 0.4} : {stroke: 'none'}),
         className: isSelected ? 'selected' : 'others',
       },
     );
@@ -103,7 +103,11 @@ function decorate(svg: SvgElement, columns: DataMapColumns, options: PlotOptions
   add('text', {x: margin.left, y: 34, 'font-size': 20, 'font-weight': 700, fill: ink}, options.title);
   add('text', {x: margin.left, y: 57, 'font-size': 13, fill: faint}, options.subtitle);
   const axis = {'font-size': 14, fill: ink, 'text-anchor': 'middle'};
-  add('text', {...axis, x: (margin.left + width - margin.right) / 2, y: height - 14}, 'variability (spread of p_true over epochs)');
+  add(
+    'text',
+    {...axis, x: (margin.left + width - margin.right) / 2, y: height - 14},
+    'variability (spread of p_true over epochs)',
+  );
   const turned = {...axis, x: 0, y: 0, transform: `translate(20 ${axisY}) rotate(-90)`};
   add('text', turned, 'confidence (mean p_true over epochs)');
 
@@ -118,7 +122,11 @@ function decorate(svg: SvgElement, columns: DataMapColumns, options: PlotOptions
   for (let value = colors.length - 1; value >= 0; value--, y += 21) {
     add('circle', {cx: left + 7, cy: y - 4.5, r: 6, fill: colors[value]});
     add('text', {...entry, y}, `${value} of ${options.numEpochs}`);
-    add('text', {'font-size': 12, fill: faint, x: width - 18, y, 'text-anchor': 'end'}, counts[value].toLocaleString('en-US'));
+    add(
+      'text',
+      {'font-size': 12, fill: faint, x: width - 18, y, 'text-anchor': 'end'},
+      counts[value].toLocaleString('en-US'),
+    );
   }
   y += 22;
   const numSelected = columns.isSelected.filter(Boolean).length;
@@ -128,21 +136,39 @@ function decorate(svg: SvgElement, columns: DataMapColumns, options: PlotOptions
   const middle = colors[Math.floor(colors.length / 2)];
   add('circle', {cx: left + 7, cy: y - 4.5, r: 6, fill: middle, stroke: ink, 'stroke-width': 1.2});
   add('text', {...entry, y}, options.selection);
-  add('text', {'font-size': 12, fill: faint, x: width - 18, y, 'text-anchor': 'end'}, numSelected.toLocaleString('en-US'));
+  add(
+    'text',
+    {'font-size': 12, fill: faint, x: width - 18, y, 'text-anchor': 'end'},
+    numSelected.toLocaleString('en-US'),
+  );
   y += 21;
   add('circle', {cx: left + 7, cy: y - 4.5, r: 6, fill: middle, 'fill-opacity': 0.36});
   add('text', {...entry, y}, 'not selected');
-  add('text', {'font-size': 12, fill: faint, x: width - 18, y, 'text-anchor': 'end'}, numOthers.toLocaleString('en-US'));
+  add(
+    'text',
+    {'font-size': 12, fill: faint, x: width - 18, y, 'text-anchor': 'end'},
+    numOthers.toLocaleString('en-US'),
+  );
   if (options.threshold === undefined) return;
   y += 21;
-  add('line', {x1: left, x2: left + 14, y1: y - 4.5, y2: y - 4.5, stroke: ink, 'stroke-width': 1.2, 'stroke-dasharray': '4 3'});
+  add('line', {
+    x1: left,
+    x2: left + 14,
+    y1: y - 4.5,
+    y2: y - 4.5,
+    stroke: ink,
+    'stroke-width': 1.2,
+    'stroke-dasharray': '4 3',
+  });
   add('text', {...entry, y}, `variability ${options.threshold.toFixed(3)}`);
 }
 
 /** A file of its own: declared as SVG, a white ground, and no more digits than can be seen. */
 function standalone(markup: string): string {
   const rounded = markup.replace(/(c[xy])="(-?\d+\.\d{2})\d+"/g, '$1="$2"');
-  const opened = rounded.replace(/^<svg/, '<svg xmlns="http://www.w3.org/2000/svg"').replace(/( xmlns="[^"]+")(.*?)\1/, '$1$2');
+  const opened = rounded
+    .replace(/^<svg/, '<svg xmlns="http://www.w3.org/2000/svg"')
+    .replace(/( xmlns="[^"]+")(.*?)\1/, '$1$2');
   const ground = `<rect width="${width}" height="${height}" fill="white"/>`;
   return `<?xml version="1.0" encoding="UTF-8"?>\n${opened.replace(/>/, `>${ground}`)}\n`;
 }

@@ -1,7 +1,8 @@
 // Run name → every event of its log, once and in order, through dropped connections and restarts of the server.
+
+import {FtftError} from '../errors.js';
 import type {StreamDynamicsRequest, StreamDynamicsResponse} from '../server/gen/ftft/v1/dynamics.js';
 import type {DeepPartial, FtftServiceClient} from '../server/gen/ftft/v1/ftft_service.js';
-import {FtftError} from '../errors.js';
 import {Backoff} from './retry.js';
 
 export interface FollowOptions {

@@ -1,6 +1,7 @@
 // Numbers and messages → the words and JSON that commands print.
-import type {Duration} from '../server/gen/google/protobuf/duration.js';
+
 import {Run_State} from '../server/gen/ftft/v1/run.js';
+import type {Duration} from '../server/gen/google/protobuf/duration.js';
 
 const durationKeys = new Set([
   'acceleratorTime',

@@ -69,7 +69,8 @@ export async function importBytes(
 
 async function checkReadable(file: string): Promise<void> {
   const found = await stat(file).catch((error: NodeJS.ErrnoException) => error.code ?? 'unreadable');
-  if (typeof found === 'string') throw wrongUsage(`Cannot read ${file}: ${found === 'ENOENT' ? 'there is no such file' : found}`);
+  if (typeof found === 'string')
+    throw wrongUsage(`Cannot read ${file}: ${found === 'ENOENT' ? 'there is no such file' : found}`);
   if (found.isDirectory()) throw wrongUsage(`Cannot read ${file}: it must be a file, this is a folder`);
 }
 

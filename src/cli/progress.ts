@@ -34,7 +34,8 @@ function createRate(): (steps: number) => number | undefined {
 
 function describe(run: Run, rate: number | undefined): string {
   const {progress} = run;
-  if (run.state === Run_State.STATE_PENDING) return run.queuePosition > 0 ? `queued, place ${run.queuePosition}` : 'queued';
+  if (run.state === Run_State.STATE_PENDING)
+    return run.queuePosition > 0 ? `queued, place ${run.queuePosition}` : 'queued';
   if (!progress || progress.steps === 0) return isTerminal(run.state) ? stateWord(run.state) : 'loading the model';
   const parts = [`${count(progress.steps)}/${count(progress.totalSteps)} steps`];
   if (progress.trainLoss !== undefined) parts.push(`loss ${progress.trainLoss.toFixed(3)}`);

@@ -13,7 +13,10 @@ export function isTransient(error: unknown): boolean {
   if (error instanceof FtftError) return error.code === 'UNAVAILABLE';
   if (!(error instanceof ClientError)) return false;
   if ([Status.UNAVAILABLE, Status.ABORTED, Status.CANCELLED].includes(error.code)) return true;
-  return [Status.INTERNAL, Status.UNKNOWN].includes(error.code) && /RST_STREAM|stream (was )?reset|Connection dropped/i.test(error.details);
+  return (
+    [Status.INTERNAL, Status.UNKNOWN].includes(error.code) &&
+    /RST_STREAM|stream (was )?reset|Connection dropped/i.test(error.details)
+  );
 }
 
 /** Capped exponential back-off; `succeeded` begins it anew. */

@@ -51,7 +51,10 @@ export async function startServer(env: NodeJS.ProcessEnv, command = serverComman
     child.once('error', reject);
     // 'close' comes after the last line of stderr, which says why.
     child.once('close', code => reject(notStarted(`it ended with exit code ${code}`, log)));
-    setTimeout(() => reject(notStarted(`it did not listen within ${startWithinMs / 1000} s`, log)), startWithinMs).unref();
+    setTimeout(
+      () => reject(notStarted(`it did not listen within ${startWithinMs / 1000} s`, log)),
+      startWithinMs,
+    ).unref();
   });
   try {
     const address = await listening;

@@ -88,7 +88,9 @@ export function toCreation(options: TrainingOptions) {
 /** Prints the accepted run, or with --wait its progress and what came of it. */
 export async function reportRun(client: FtftServiceClient, run: Run, io: Io, options: TrainingOptions): Promise<void> {
   if (options.validateOnly || !(options.wait || options.follow)) {
-    const words = options.validateOnly ? 'The request is valid; nothing was started' : `${run.name} ${stateWord(run.state)}`;
+    const words = options.validateOnly
+      ? 'The request is valid; nothing was started'
+      : `${run.name} ${stateWord(run.state)}`;
     print(io, options, Run.toJSON(run), () => words);
     return;
   }
