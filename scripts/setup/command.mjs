@@ -47,7 +47,7 @@ export function firstLine(program, args) {
 }
 
 /** Holds folders for this set-up alone until it ends, however it ends: the system takes the lock back. */
-export async function lock(folders, onWait) {
+export async function lock(folders, onWait = () => {}) {
   for (const folder of folders) {
     const holder = spawn('flock', [folder, 'sh', '-c', 'echo held; cat'], {stdio: ['pipe', 'pipe', 'ignore']});
     const waiting = setTimeout(onWait, 1000);
