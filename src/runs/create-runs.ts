@@ -3,10 +3,10 @@ import {randomBytes} from 'node:crypto';
 import {mkdir} from 'node:fs/promises';
 import {extname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {FtftError, type PlainError} from '../errors.js';
 import {type AcceptOptions, RunAcceptance} from './accept-run.js';
 import type {Runs} from './api.js';
-import type {StepTelemetry} from './attempt.js';
+import type {StepTelemetry} from './attempt-writer.js';
+import {cancelRun} from './cancel-run.js';
 import {DataMaps} from './data-maps.js';
 import {Datasets} from './datasets.js';
 import {readEvents} from './event-reader.js';
@@ -15,16 +15,14 @@ import {type Logger, silent} from './logger.js';
 import {notFound} from './not-found.js';
 import {newOwner, releaseOwner} from './owner.js';
 import {readPage} from './pages.js';
-import {cancelling} from './run-changes.js';
 import {Runner} from './runner.js';
 import {Sqlite} from './sqlite.js';
 import {SqliteCatalog} from './sqlite-catalog.js';
 import {createSqliteStore} from './sqlite-store.js';
-import type {Store} from './store.js';
 import type {RunRecord, StoredEvent} from './types.js';
 import {Wakeups} from './wakeups.js';
 
-export type {StepTelemetry} from './attempt.js';
+export type {StepTelemetry} from './attempt-writer.js';
 
 export interface RunsOptions extends AcceptOptions {
   dataDir: string;
@@ -90,6 +88,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     return stored.run;
   };
 
+  let isClosed = false;
   return {
     importDataset: (header, bytes) => datasets.import(header, bytes),
     getDataset: id => datasets.get(id),
@@ -114,7 +113,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
       }
     },
     cancelRun(id, etag) {
-      const {run, events} = cancel(store, id, etag);
+      const {run, events} = cancelRun(store, id, etag);
       onAppended(run, events);
       runner.stop(id);
       return run;
@@ -131,6 +130,8 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
 
     start: () => runner.start(),
     async close({graceMs}) {
+      if (isClosed) return;
+      isClosed = true;
       await runner.close(graceMs);
       await splitFiles.close();
       await mapFiles.close();
@@ -141,36 +142,4 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     onStep: listener => void stepListeners.push(listener),
     trainerPid: () => runner.trainerPid,
   };
-}
-
-const cancelledByCaller: PlainError = {
-  code: 'CANCELLED',
-  message: 'The run was cancelled by a caller',
-  reason: 'CANCELLED_BY_CALLER',
-};
-
-function cancel(store: Store, id: string, etag: string): {run: RunRecord; events: StoredEvent[]} {
-  return store.transaction(() => {
-    const run = store.runs.get(id)?.run;
-    if (!run) throw notFound('Run', id);
-    const resource = {type: 'Run', name: `runs/${id}`} as const;
-    if (etag !== '' && etag !== run.etag)
-      throw new FtftError(
-        'ABORTED',
-        `Cannot cancel runs/${id}: etag must be ${run.etag}, the run's own, current value is ${etag}; read the run again`,
-        {reason: 'ETAG_MISMATCH', resource},
-      );
-    if (run.state === 'CANCELLING' || run.state === 'CANCELLED') return {run, events: []};
-    if (run.state === 'SUCCEEDED' || run.state === 'FAILED')
-      throw new FtftError(
-        'FAILED_PRECONDITION',
-        `Cannot cancel runs/${id}: it must not have ended, it is ${run.state}`,
-        {
-          reason: 'RUN_NOT_CANCELLABLE',
-          resource,
-        },
-      );
-    const events = store.log.append({runId: id}, stored => cancelling(stored, cancelledByCaller, Date.now())) ?? [];
-    return {run: store.runs.get(id)!.run, events};
-  });
 }

@@ -1,8 +1,9 @@
 // A stored run and what happened to it in; the next version and the events that say so out. Pure: times come in.
 import type {PlainError} from '../errors.js';
 import type {Evaluation} from '../pipeline/types.js';
+import {workerLost} from './run-errors.js';
 import type {Change, StoredRun} from './store.js';
-import type {LogEvent, RunRecord, RunState, TrainingCost} from './types.js';
+import type {LogEvent, RunRecord, TrainingCost} from './types.js';
 
 const changed = (stored: StoredRun): LogEvent => ({kind: 'run-changed', run: stored.run});
 const withRun = (stored: StoredRun, run: Partial<RunRecord>): StoredRun => ({...stored, run: {...stored.run, ...run}});
@@ -73,11 +74,7 @@ export function lost(stored: StoredRun, now: number): Change {
   };
   if (kept.run.state === 'CANCELLING') return end('CANCELLED', kept.work.stopReason);
   if (kept.lostLeases < maxAttempts) return pendingAgain({stored: kept, events}, now);
-  return end('FAILED', {
-    code: 'UNAVAILABLE',
-    message: `Cannot go on with the run: a worker must live to its end, ${kept.lostLeases} of ${maxAttempts} attempts were lost with theirs`,
-    reason: 'WORKER_LOST',
-  });
+  return end('FAILED', workerLost(kept.lostLeases, maxAttempts));
 }
 
 /** The worker hands the run back: no attempt counts as lost. */
@@ -118,5 +115,3 @@ export function evaluated(stored: StoredRun, evaluations: Evaluation[], steps: n
   const isOfCheckpoint = work.checkpoint?.steps === steps;
   return {...withRun(stored, {evaluations}), work: isOfCheckpoint ? {...work, keptEvaluations: evaluations} : work};
 }
-
-export const isHeld = (state: RunState): boolean => state === 'RUNNING' || state === 'CANCELLING';

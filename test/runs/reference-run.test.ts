@@ -3,7 +3,6 @@ import {existsSync, readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
 import {fileURLToPath} from 'node:url';
-import {digestOf, readCommittedEpochs} from '../../src/runs/committed-epochs.js';
 import type {StoredEvent} from '../../src/runs/types.js';
 import {allEvents, creation, digests, importPets, openRuns, waitForEnd} from './support/open-runs.js';
 
@@ -52,5 +51,6 @@ test('a reference run trains in a child process, logs every epoch and leaves its
   assert.ok(run.cost.flops > 0 && run.cost.trainedInstances === 180 && run.cost.acceleratorMs > 0);
   const folder = fileURLToPath(run.modelUri!);
   assert.ok(existsSync(join(folder, 'model.safetensors')) && existsSync(join(folder, 'vocab.txt')));
+  await runs.close({graceMs: 0});
   assert.deepEqual(readdirSync(join(folder, '..')), ['model'], 'no checkpoint stays');
 });
