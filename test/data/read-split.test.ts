@@ -27,8 +27,12 @@ async function* chunks(content: string | Uint8Array, size = 7): AsyncGenerator<U
 const read = (content: string | Uint8Array, changes: Partial<SplitFormat> = {}, size?: number) =>
   readSplit(chunks(content, size), {...format, ...changes});
 
-async function violations(content: string | Uint8Array, changes: Partial<SplitFormat> = {}): Promise<string[]> {
-  const error = await read(content, changes).then(
+async function violations(
+  content: string | Uint8Array,
+  changes: Partial<SplitFormat> = {},
+  size?: number,
+): Promise<string[]> {
+  const error = await read(content, changes, size).then(
     () => assert.fail('nothing was wrong'),
     error => error,
   );
@@ -133,10 +137,12 @@ test('bytes that are not UTF-8 are an error with their line, after the wrong row
     Buffer.of(0xe9),
     Buffer.from('"}\n'),
   ]);
-  const found = await violations(content);
-  assert.equal(found.length, 2);
-  assert.match(found[0], /^data\[line 1\]: expected one JSON object/);
-  assert.equal(found[1], 'data[line 3]: expected UTF-8, found bytes that are not');
+  for (const size of [1, 7, 1000]) {
+    const found = await violations(content, {}, size);
+    assert.equal(found.length, 2);
+    assert.match(found[0], /^data\[line 1\]: expected one JSON object/);
+    assert.equal(found[1], 'data[line 3]: expected UTF-8, found bytes that are not');
+  }
 });
 
 test('empty files, missing or repeated columns, wrong cell counts and broken quotes are refused', async () => {
