@@ -55,8 +55,8 @@ export function tableNotes(arms: Arm[]): string[] {
   const parts = ftft?.runs.map(run => seconds(run.cost?.acceleratorTime).toFixed(1)) ?? [];
   const sizes = testSets.map(set => `${set.title} ${count(evaluationOf(arms[0], set.split)?.instanceCount ?? 0)}`);
   return [
-    'Seconds: the time that a run held the device, its one evaluation of all four sets at the end included.',
-    `FTFT: reference ${parts[0]} + data map ${(ftft?.mapSeconds ?? 0).toFixed(1)} + main ${parts[1]}. Random third: the main run alone. Cost: seconds, ERM = 100 %.`,
+    'Seconds: how long a run held the device, its one evaluation of the four sets at the end included.',
+    `FTFT is reference ${parts[0]} + data map ${(ftft?.mapSeconds ?? 0).toFixed(1)} + main ${parts[1]}; the random third is the main run alone.`,
     `Accuracy with its 95 % interval (Wilson). Test instances: ${sizes.join(', ')}.`,
   ];
 }
@@ -72,15 +72,14 @@ export function differenceLines(arm: Arm, other: Arm): string[] {
       return `${title}  fewer than ${leastInstances} test instances: no number is shown`;
     const {low, high} = differenceInterval(a.accuracy, a.instanceCount, b.accuracy, b.instanceCount);
     const isInside = low <= 0 && high >= 0;
-    const verdict = isInside
-      ? 'inside the interval: chance may have made it'
-      : 'outside: more than chance among these instances';
-    return `${title}  ${signed(a.accuracy - b.accuracy).padStart(5)} points, 95 % interval ${signed(low)} to ${signed(high)}  ${verdict}`;
+    const verdict = isInside ? 'no difference lies inside it' : 'no difference lies outside it';
+    return `${title}  ${signed(a.accuracy - b.accuracy).padStart(5)} points, 95 % interval ${signed(low)} to ${signed(high)}: ${verdict}`;
   });
   return [
     `${name(arm)} against ${name(other)}`,
     ...lines.map(line => `  ${line}`),
-    'One seed. Seeds differ by several points out of distribution: compare several before you conclude.',
+    'Where no difference lies inside the interval, chance among the test instances may have made it.',
+    'This is one seed. Seeds differ by several points out of distribution: compare several.',
   ];
 }
 

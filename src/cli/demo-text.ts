@@ -17,7 +17,7 @@ export function demoIntroduction(options: DemoOptions, paint: Paint): string {
   Is a text positive or negative? The demo starts a server and does over gRPC what you would do:
 
     1  import movie reviews to train on (${train}) and four test sets (${tests}):
-       movie reviews (in distribution), and Amazon reviews, tweets, New York Times (out of distribution)
+       movie reviews (in distribution); Amazon reviews, tweets, NYT (out of distribution)
     2  train a reference, ${referenceName(options)}, and record how it learns each instance
     3  build the data map and select the ambiguous third
     4  fine-tune ${options.mainModel} on that third, for a third of the steps

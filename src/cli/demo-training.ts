@@ -48,7 +48,7 @@ export function demoRuns(client: FtftServiceClient, options: DemoOptions, io: Io
 
   async function showToEnd(run: Run, label: string, withDynamics: boolean): Promise<Run> {
     current = run;
-    const progress = createProgress(io.stdout, label);
+    const progress = createProgress(io.stdout, label, '     ');
     try {
       const ended = waitForRun(client, run, seen => progress.update(seen), signal);
       // A failure of the stream alone is told by nothing but itself; that of the run is told by both.

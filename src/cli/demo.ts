@@ -92,9 +92,7 @@ async function stages(
   for (const line of differenceLines(arms[1], arms[0])) say(`  ${line}`);
   say(`\n  ${paint.bold('Written')}  ${join(options.outDir, 'data-map.svg')}   the map, for a browser`);
   say(`           ${join(options.outDir, 'data-map.jsonl')} its coordinates`);
-  say(
-    `           ${join(options.outDir, 'model')}          the main model, for transformers and for: ftft … --model local:`,
-  );
+  say(`           ${join(options.outDir, 'model')}          the main model, a Hugging Face folder`);
 }
 
 /** Nothing trains on after a Ctrl-C; the server would only suspend the run. */

@@ -5,7 +5,7 @@ import {clock, count, isTerminal, seconds, stateWord} from './format.js';
 import type {Output} from './io.js';
 
 const linePauseMs = 5_000;
-const labelWidth = 16;
+const labelWidth = 12;
 
 export interface Progress {
   update(run: Run): void;
@@ -15,8 +15,10 @@ export interface Progress {
   stop(): void;
 }
 
-export function createProgress(output: Output, label: string): Progress {
-  return output.isTTY ? createBar(output, label) : createLines(output, label);
+/** The label stands before each line of it, behind what it is indented by. */
+export function createProgress(output: Output, label: string, indent = ''): Progress {
+  const heading = indent + label.padEnd(labelWidth);
+  return output.isTTY ? createBar(output, heading) : createLines(output, heading);
 }
 
 /** Steps a second over the last half minute, as the client saw them. */
@@ -48,10 +50,10 @@ function describe(run: Run, rate: number | undefined): string {
   return parts.join(' · ');
 }
 
-function createBar(output: Output, label: string): Progress {
+function createBar(output: Output, heading: string): Progress {
   const bar = new SingleBar(
     {
-      format: `  ${label.padEnd(labelWidth)} {bar}  {text}`,
+      format: `${heading} {bar}  {text}`,
       barsize: 22,
       hideCursor: true,
       // Else cli-progress reacts to Ctrl-C itself, beside the one place that does.
@@ -81,7 +83,7 @@ function createBar(output: Output, label: string): Progress {
   };
 }
 
-function createLines(output: Output, label: string): Progress {
+function createLines(output: Output, heading: string): Progress {
   const rate = createRate();
   let lastTime = Number.NEGATIVE_INFINITY;
   let lastText = '';
@@ -90,7 +92,7 @@ function createLines(output: Output, label: string): Progress {
       const text = describe(run, rate(run.progress?.steps ?? 0));
       const now = performance.now();
       if (text === lastText || (now - lastTime < linePauseMs && !isTerminal(run.state))) return;
-      output.write(`  ${label.padEnd(labelWidth)} ${text}\n`);
+      output.write(`${heading} ${text}\n`);
       [lastTime, lastText] = [now, text];
     },
     line(text) {

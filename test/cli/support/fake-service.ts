@@ -153,7 +153,8 @@ function implementation(fake: FakeService): FtftServiceImplementation {
       fake.imports.push({header: header!, bytes, pieces: pieces.map(piece => piece.length)});
       const lines = bytes.toString('utf8').trimEnd().split('\n').length;
       const bad = {field: 'data[line 2].label', description: 'must be one of negative, positive, current value is odd'};
-      if (bytes.includes('odd')) throw invalid('ROWS_INVALID', `Cannot import: ${bad.field} ${bad.description}`, [bad]);
+      if (bytes.includes('"label": "odd"'))
+        throw invalid('ROWS_INVALID', `Cannot import: ${bad.field} ${bad.description}`, [bad]);
       const {dataset: name, split: splitName, outOfDistribution, classLabels} = header!;
       const split = {
         name: splitName,
@@ -174,7 +175,7 @@ function implementation(fake: FakeService): FtftServiceImplementation {
         updateTime: undefined,
       };
       fake.datasets.set(name, dataset);
-      return {dataset, split, warnings: bytes.includes('twice') ? ['2 texts stand twice'] : []};
+      return {dataset, split, warnings: bytes.includes('"twice"') ? ['2 texts stand twice'] : []};
     },
     async trainReference(request) {
       note('trainReference', request);
