@@ -1,0 +1,230 @@
+// What every storage engine must do, as tests over a store that the engine's own test file makes. Calls are awaited, so that an
+// engine over a network can take the same suite.
+import assert from 'node:assert/strict';
+import {randomUUID} from 'node:crypto';
+import {test} from 'node:test';
+import {ended, lost, started} from '../../src/runs/run-changes.js';
+import type {Lease, Store, StoredRun} from '../../src/runs/store.js';
+import type {LogEvent, RunRecord} from '../../src/runs/types.js';
+
+export interface StoreUnderTest {
+  store: Store;
+  /** Milliseconds since 1970, moved by the test. */
+  clock: {now: number};
+}
+
+export function pendingRun(id: string, spec: Partial<RunRecord['spec']> = {}): StoredRun {
+  const zero = {acceleratorMs: 0, wallMs: 0, queueMs: 0, trainedInstances: 0, trainedTokens: 0, flops: 0};
+  const run = {
+    ...{id, uid: randomUUID(), etag: '', kind: 'REFERENCE', state: 'PENDING', attempt: 0, labels: {}, evaluations: []},
+    spec: {priority: 0, maxAttempts: 3, ...spec},
+    progress: {committedEpochs: 0, totalEpochs: 2, steps: 0, totalSteps: 10, keptSteps: 0, stoppedEarly: false},
+    cost: {...zero, wastedAcceleratorMs: 0},
+    ...{createTime: 0, updateTime: 0, queuePosition: 0},
+  } as unknown as RunRecord;
+  const work = {modelFolder: '/model', pendingSince: 0, keptAcceleratorMs: 0, keptEvaluations: []};
+  return {run, work, lostLeases: 0};
+}
+
+const chunk = (epoch: number, numInstances: number): LogEvent => ({
+  ...{kind: 'chunk', epoch, chunkIndex: 0, firstInstance: 0, instanceCount: numInstances, numClasses: 2},
+  pTrue: Float32Array.from({length: numInstances}, (_, i) => i / numInstances),
+  correctBits: new Uint8Array(Math.ceil(numInstances / 8)).fill(5),
+  logits: Float32Array.from({length: 2 * numInstances}, (_, i) => -i),
+});
+
+export function storeConformance(name: string, open: () => Promise<StoreUnderTest>): void {
+  const isDead = () => false;
+  async function claimed(under: StoreUnderTest, id = 'a'): Promise<Lease> {
+    await under.store.runs.insert(pendingRun(id));
+    const run = (await under.store.leases.claim('worker', 1000))!.run;
+    return {runId: run.id, attempt: run.attempt};
+  }
+
+  test(`${name}: a run comes back as it was put in, with a growing, unique create time`, async () => {
+    const {store, clock} = await open();
+    const put = pendingRun('a');
+    await store.runs.insert(put, {id: 'request', digest: 'd'});
+    await store.runs.insert(pendingRun('b'));
+    const {run, work} = (await store.runs.get('a'))!;
+    assert.deepEqual({...run, etag: '', queuePosition: 0}, {...put.run, createTime: clock.now, updateTime: clock.now});
+    assert.deepEqual(work, put.work);
+    assert.equal((await store.runs.get('b'))!.run.createTime, clock.now + 1);
+    assert.deepEqual(await store.runs.findByRequest('request'), {runId: 'a', digest: 'd'});
+    assert.equal(await store.runs.findByRequest('another'), undefined);
+    assert.equal(await store.runs.get('c'), undefined);
+    await assert.rejects(async () => store.runs.insert(pendingRun('a')), {
+      details: {reason: 'RUN_EXISTS', resource: {type: 'Run', name: 'runs/a'}},
+    });
+  });
+
+  test(`${name}: lists run from the newest to the oldest, and counts tell kinds and states apart`, async () => {
+    const {store} = await open();
+    for (const id of ['a', 'b', 'c']) await store.runs.insert(pendingRun(id));
+    const [first, second] = await store.runs.list(2);
+    assert.deepEqual([first.id, second.id], ['c', 'b']);
+    assert.deepEqual(
+      (await store.runs.list(2, second.createTime)).map(({id}) => id),
+      ['a'],
+    );
+    await store.leases.claim('worker', 1000);
+    const counts = [...(await store.runs.countByKindAndState())].sort((x, y) => x.count - y.count);
+    assert.deepEqual(counts, [
+      {kind: 'REFERENCE', state: 'RUNNING', count: 1},
+      {kind: 'REFERENCE', state: 'PENDING', count: 2},
+    ]);
+    assert.equal(await store.runs.countUnfinished(), 3);
+  });
+
+  test(`${name}: the queue gives the highest priority first, then the oldest, each run once`, async () => {
+    const {store} = await open();
+    await store.runs.insert(pendingRun('old'));
+    await store.runs.insert(pendingRun('young'));
+    await store.runs.insert(pendingRun('urgent', {priority: 5}));
+    const positions = (await store.runs.list(3)).map(({id, queuePosition}) => [id, queuePosition]);
+    assert.deepEqual(positions, [
+      ['urgent', 1],
+      ['young', 3],
+      ['old', 2],
+    ]);
+    const etag = (await store.runs.get('young'))!.run.etag;
+    const claims = [];
+    for (let i = 0; i < 4; i++) claims.push((await store.leases.claim('worker', 1000))?.run);
+    assert.deepEqual(
+      claims.map(run => run?.id),
+      ['urgent', 'old', 'young', undefined],
+    );
+    assert.deepEqual(
+      claims.slice(0, 3).map(run => [run!.state, run!.attempt]),
+      Array(3).fill(['RUNNING', 1]),
+    );
+    assert.notEqual((await store.runs.get('young'))!.run.etag, etag);
+  });
+
+  test(`${name}: the etag of a waiting run changes with its place in the queue`, async () => {
+    const {store} = await open();
+    await store.runs.insert(pendingRun('first'));
+    await store.runs.insert(pendingRun('second'));
+    const {etag} = (await store.runs.get('second'))!.run;
+    await store.leases.claim('worker', 1000);
+    assert.notEqual((await store.runs.get('second'))!.run.etag, etag);
+  });
+
+  test(`${name}: an append numbers its events from 1 without gaps and brings back their columns bit for bit`, async () => {
+    const under = await open();
+    const lease = await claimed(under);
+    const {log} = under.store;
+    const first = await log.append(lease, stored => ({stored, events: [{kind: 'epoch-started', epoch: 0}]}));
+    assert.deepEqual(first, [
+      {sequence: 1, attempt: 1, time: under.clock.now, event: {kind: 'epoch-started', epoch: 0}},
+    ]);
+    await log.append(lease, stored => ({stored, events: []}));
+    await log.append(lease, stored => ({
+      stored,
+      events: [chunk(0, 20_001), {kind: 'epochs-discarded', firstEpoch: 0, steps: 0, reason: 'r'}],
+    }));
+    const read = await log.read('a', 1, 10);
+    assert.deepEqual(
+      read.map(({sequence}) => sequence),
+      [1, 2, 3],
+    );
+    assert.deepEqual(read[1].event, chunk(0, 20_001));
+    assert.deepEqual(
+      (await log.read('a', 2, 1)).map(({sequence}) => sequence),
+      [2],
+    );
+    assert.equal(await log.lastSequence('a'), 3);
+    assert.deepEqual(await log.epochMarks('a'), [
+      {sequence: 1, kind: 'epoch-started', epoch: 0},
+      {sequence: 3, kind: 'epochs-discarded', epoch: 0},
+    ]);
+  });
+
+  test(`${name}: an append changes run and log together or not at all`, async () => {
+    const under = await open();
+    const lease = await claimed(under);
+    const before = await under.store.runs.get('a');
+    const broken = {kind: 'epoch-started', epoch: 1n} as unknown as LogEvent;
+    const append = async () =>
+      under.store.log.append(lease, stored => ({
+        stored: {...stored, lostLeases: 9},
+        events: [{kind: 'epoch-started', epoch: 0}, broken],
+      }));
+    await assert.rejects(append);
+    assert.deepEqual(await under.store.runs.get('a'), before);
+    assert.deepEqual(await under.store.log.read('a', 1, 10), []);
+    await assert.rejects(async () =>
+      under.store.log.append(lease, stored => ({
+        stored: {...stored, run: {...stored.run, state: 'SUSPENDED'}},
+        events: [broken],
+      })),
+    );
+    assert.equal((await under.store.runs.get('a'))!.run.state, 'RUNNING');
+  });
+
+  test(`${name}: a transaction that fails takes back every call in it`, async () => {
+    const {store} = await open();
+    await assert.rejects(async () =>
+      store.transaction(() => {
+        store.runs.insert(pendingRun('a'));
+        store.log.append({runId: 'a'}, stored => ({stored, events: [{kind: 'epoch-started', epoch: 0}]}));
+        throw new Error('no');
+      }),
+    );
+    assert.equal(await store.runs.get('a'), undefined);
+    assert.deepEqual(await store.log.read('a', 1, 10), []);
+    await store.runs.insert(pendingRun('a'));
+    assert.equal(await store.log.lastSequence('a'), 0);
+  });
+
+  test(`${name}: a state that cannot follow is refused`, async () => {
+    const {store} = await open();
+    await store.runs.insert(pendingRun('a'));
+    await assert.rejects(
+      async () => store.log.append({runId: 'a'}, stored => ended(stored, 'SUCCEEDED', 0)),
+      /must not become SUCCEEDED/,
+    );
+  });
+
+  test(`${name}: an append of a former attempt changes nothing`, async () => {
+    const under = await open();
+    const {store, clock} = under;
+    const zombie = await claimed(under);
+    clock.now += 1001;
+    const [found] = await store.leases.findLost(isDead);
+    assert.equal(found.run.id, 'a');
+    await store.log.append(zombie, stored => lost(stored, clock.now));
+    const owner = (await store.leases.claim('another', 1000))!.run;
+    await store.log.append({runId: 'a', attempt: owner.attempt}, stored => started(stored, clock.now));
+    const before = [await store.runs.get('a'), await store.log.read('a', 1, 10)];
+    let called = 0;
+    const appended = await store.log.append(zombie, stored => {
+      called++;
+      return {stored, events: [{kind: 'epoch-started', epoch: 7}]};
+    });
+    assert.equal(appended, undefined);
+    assert.equal(called, 0);
+    assert.equal(await store.leases.renew(zombie, 1e9), undefined);
+    assert.deepEqual([await store.runs.get('a'), await store.log.read('a', 1, 10)], before);
+    assert.deepEqual(await store.leases.findLost(isDead), []);
+    clock.now += 1001;
+    assert.equal((await store.leases.findLost(isDead)).length, 1, 'the zombie did not lengthen the lease');
+  });
+
+  test(`${name}: a renewed lease lives on, one whose owner is dead does not, and an ended run has none`, async () => {
+    const under = await open();
+    const {store, clock} = under;
+    const lease = await claimed(under);
+    clock.now += 900;
+    assert.equal(await store.leases.renew(lease, 1000), 'RUNNING');
+    clock.now += 900;
+    assert.deepEqual(await store.leases.findLost(isDead), []);
+    assert.equal((await store.leases.findLost(owner => owner === 'worker')).length, 1);
+    await store.log.append(lease, stored => ended(stored, 'SUCCEEDED', clock.now));
+    assert.equal(await store.leases.renew(lease, 1000), undefined);
+    assert.equal(await store.log.append(lease, stored => ({stored, events: []})), undefined);
+    clock.now += 5000;
+    assert.deepEqual(await store.leases.findLost(() => true), []);
+    assert.equal(await store.runs.countUnfinished(), 0);
+  });
+}
