@@ -10,6 +10,9 @@ import type {BuildInfo} from './telemetry/metrics.js';
 import {createRunTelemetry} from './telemetry/run-telemetry.js';
 import {createTelemetry} from './telemetry/telemetry.js';
 
+/** How long the trainer has to stop at a batch boundary; with the drain of calls inside Kubernetes' default of 30 s. */
+const trainerGraceMs = 15_000;
+
 async function main(): Promise<void> {
   const config = readConfig(process.env);
   const log = createLog(config.logLevel);
@@ -26,11 +29,14 @@ async function main(): Promise<void> {
     device: config.device,
     selectionOf: dataMap => runs.getDataMap(dataMap).selection,
   });
-  const runs = await createRuns({...config, logger: log, onAppended: runTelemetry.appended});
+  const runs = await createRuns({...config, logger: log});
+  runs.onEvent(runTelemetry.appended);
+  runs.onStep(runTelemetry.stepped);
   const servers = await startServers({runs, telemetry, ...config}).catch(async (error: unknown) => {
-    await runs.close();
+    await runs.close({graceMs: 0});
     throw error;
   });
+  runs.start();
   const {grpc, http, health} = servers.ports;
   const at = (port: number) => `${config.host}:${port}`;
   process.stdout.write(`${JSON.stringify({event: 'listening', grpc: at(grpc), http: at(http), health: at(health)})}\n`);
@@ -41,7 +47,7 @@ async function main(): Promise<void> {
     isDraining = true;
     log.info({signal}, 'draining');
     await servers.drain();
-    await runs.close();
+    await runs.close({graceMs: trainerGraceMs});
     runTelemetry.close();
     await telemetry.spans.shutdown().catch((error: unknown) => log.warn({err: error}, 'spans were lost'));
     log.info({}, 'stopped');

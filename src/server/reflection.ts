@@ -1,7 +1,7 @@
 // gRPC server reflection, v1 and v1alpha, over the descriptor image.
 import {Status} from 'nice-grpc';
 import {type DescriptorIndex, filesOf, indexDescriptors, readImage} from './descriptor-index.js';
-import {healthDescriptor, reflectionDescriptor} from './own-descriptors.js';
+import {errorDetailsDescriptor, healthDescriptor, reflectionDescriptor} from './own-descriptors.js';
 import {
   decodeReflectionRequest,
   encodeReflectionResponse,
@@ -11,7 +11,12 @@ import {
 
 /** Files of the contract and of the services beside it. */
 export function serverDescriptors(): DescriptorIndex {
-  const own = [healthDescriptor(), reflectionDescriptor('v1'), reflectionDescriptor('v1alpha')];
+  const own = [
+    errorDetailsDescriptor(),
+    healthDescriptor(),
+    reflectionDescriptor('v1'),
+    reflectionDescriptor('v1alpha'),
+  ];
   return indexDescriptors([...filesOf(readImage()), ...own]);
 }
 

@@ -26,8 +26,10 @@ interface Watched {
 }
 
 export interface RunTelemetry {
-  /** Events that were just appended, none where only progress and cost grew, and the run as it is after them. */
-  appended(run: RunRecord, events: StoredEvent[]): void;
+  /** An event that was just appended, and the run as it is after it. */
+  appended(run: RunRecord, stored: StoredEvent): void;
+  /** An optimizer update; the run's cost may be a moment old. */
+  stepped(step: {run: RunRecord; steps: number; loss: number}): void;
   /** Ends the spans of runs that go on elsewhere or later. */
   close(): void;
 }
@@ -72,7 +74,6 @@ export function createRunTelemetry({metrics, spans, device, selectionOf}: RunTel
     known.run = run;
     spend(known, run.cost);
     step(known, run.progress.steps);
-    if (run.progress.trainLoss !== undefined) metrics.trainingLoss.set(known.labels, run.progress.trainLoss);
   }
 
   function runChanged(known: Watched, run: RunRecord, attempt: number, time: number): void {
@@ -173,10 +174,16 @@ export function createRunTelemetry({metrics, spans, device, selectionOf}: RunTel
   }
 
   return {
-    appended(run, events) {
+    appended(run, stored) {
       const known = watch(run);
-      for (const stored of events) observe(known, stored);
+      observe(known, stored);
       if (watched.has(run.id)) progress(known, run);
+    },
+    stepped({run, steps, loss}) {
+      const known = watch(run);
+      spend(known, run.cost);
+      step(known, steps);
+      metrics.trainingLoss.set(known.labels, run.progress.trainLoss ?? loss);
     },
     close() {
       for (const known of watched.values()) endAttempt(known, Date.now());

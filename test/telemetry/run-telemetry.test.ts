@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {createServer} from 'node:http';
 import type {AddressInfo} from 'node:net';
 import {type TestContext, test} from 'node:test';
-import type {LogEvent, RunRecord, StoredEvent} from '../../src/runs/types.js';
+import type {LogEvent, RunRecord} from '../../src/runs/types.js';
 import {createLog} from '../../src/telemetry/log.js';
 import {createRunTelemetry} from '../../src/telemetry/run-telemetry.js';
 import {createTelemetry} from '../../src/telemetry/telemetry.js';
@@ -17,15 +17,16 @@ function start(otlpEndpoint?: string) {
     selectionOf: () => ({criterion: {region: 'ambiguous'}, fraction: 0.33, rule: 'rank', seed: 0}),
   });
   let sequence = 0;
-  const append = (run: RunRecord, event?: LogEvent, attempt = 1) => {
-    const stored = event && {sequence: ++sequence, attempt, time: time + 1000 * sequence, event};
-    runs.appended(run, stored ? [stored satisfies StoredEvent] : []);
+  const append = (run: RunRecord, event: LogEvent, attempt = 1) => {
+    sequence++;
+    runs.appended(run, {sequence, attempt, time: time + 1000 * sequence, event});
   };
+  const step = (run: RunRecord) => runs.stepped({run, steps: run.progress.steps, loss: 9});
   const value = async (series: string) => {
     const line = (await telemetry.metrics.registry.metrics()).split('\n').find(text => text.startsWith(`${series} `));
     return line === undefined ? undefined : Number(line.slice(series.length));
   };
-  return {telemetry, runs, append, value};
+  return {telemetry, append, step, value};
 }
 
 const evaluation = {
@@ -34,7 +35,10 @@ const evaluation = {
 };
 
 /** One attempt of two epochs and an evaluation; gives the run at its end. */
-function train(append: ReturnType<typeof start>['append'], changes: Partial<RunRecord> = {}): RunRecord {
+function train(
+  {append, step}: Pick<ReturnType<typeof start>, 'append' | 'step'>,
+  changes: Partial<RunRecord> = {},
+): RunRecord {
   const at = (steps: number, more: Partial<RunRecord> = {}) => {
     const cost = {
       ...noCost,
@@ -51,7 +55,7 @@ function train(append: ReturnType<typeof start>['append'], changes: Partial<RunR
   append(at(0), {kind: 'run-changed', run: at(0)});
   for (const epoch of [0, 1]) {
     append(at(10 * epoch), {kind: 'epoch-started', epoch});
-    append(at(10 * epoch + 4));
+    step(at(10 * epoch + 4));
     append(at(10 * epoch + 10), chunk(epoch, 0, 0, 5));
     const committed = {epoch, chunkCount: 1, instanceCount: 5, digest: '', trainLoss: 0.5, steps: 10 * epoch + 10};
     append(at(10 * epoch + 10), {kind: 'epoch-committed', ...committed, cost: at(10 * epoch + 10).cost});
@@ -63,15 +67,15 @@ function train(append: ReturnType<typeof start>['append'], changes: Partial<RunR
 }
 
 test('a run counts its cost once, under its depth and selection', async () => {
-  const {append, value} = start();
-  train(append);
+  const {append, step, value} = start();
+  train({append, step});
   const labels = 'kind="reference",model="minilm-l6@3"';
   assert.equal(await value(`ftft_training_accelerator_seconds_total{${labels},selection="all",device="cpu"}`), 2);
   assert.equal(await value(`ftft_training_steps_total{${labels}}`), 20);
   assert.equal(await value(`ftft_training_instances_total{${labels}}`), 640);
   assert.equal(await value(`ftft_training_tokens_total{${labels}}`), 12_800);
   assert.equal(await value(`ftft_training_flops_total{${labels}}`), 20);
-  assert.equal(await value(`ftft_training_loss{${labels}}`), 1 / 21);
+  assert.equal(await value(`ftft_training_loss{${labels}}`), 1 / 15);
   assert.equal(await value('ftft_dynamics_instances_total'), 10);
   assert.equal(await value('ftft_epoch_duration_seconds_count{kind="reference",phase="train"}'), 2);
   assert.equal(await value('ftft_epoch_duration_seconds_count{kind="reference",phase="evaluate"}'), 1);
@@ -82,9 +86,9 @@ test('a run counts its cost once, under its depth and selection', async () => {
 });
 
 test('a main run carries the region of its map, and a whole checkpoint its bare name', async () => {
-  const {append, value} = start();
+  const {append, step, value} = start();
   const spec = {...runRecord('x').spec, layers: 0};
-  train(append, {kind: 'MAIN', dataMap: 'map', spec});
+  train({append, step}, {kind: 'MAIN', dataMap: 'map', spec});
   const series = 'kind="main",model="minilm-l6",selection="ambiguous",device="cpu"';
   assert.equal(await value(`ftft_training_accelerator_seconds_total{${series}}`), 2);
 });
@@ -107,20 +111,20 @@ test('a lost worker counts a lease, its waste, and the steps made again', async 
 });
 
 test('a failed run counts under its reason, and every reason is there from the start', async () => {
-  const {append, value} = start();
+  const {append, step, value} = start();
   assert.equal(await value('ftft_run_failures_total{kind="main",reason="LOSS_NOT_FINITE"}'), 0);
   const error = {code: 'INTERNAL', message: 'NaN', reason: 'LOSS_NOT_FINITE'} as const;
   const failed = runRecord('run', {kind: 'MAIN', state: 'FAILED', error, endTime: time});
-  append(runRecord('run', {kind: 'MAIN'}));
+  step(runRecord('run', {kind: 'MAIN'}));
   append(failed, {kind: 'run-changed', run: failed});
   assert.equal(await value('ftft_run_failures_total{kind="main",reason="LOSS_NOT_FINITE"}'), 1);
 });
 
 test('a run that an earlier process trained is not counted again', async () => {
-  const {append, value} = start();
+  const {append, step, value} = start();
   const cost = {...noCost, acceleratorMs: 5000};
   append(runRecord('run', {state: 'RUNNING', cost}), {kind: 'epoch-started', epoch: 1});
-  append(runRecord('run', {state: 'RUNNING', cost: {...cost, acceleratorMs: 6000}}));
+  step(runRecord('run', {state: 'RUNNING', cost: {...cost, acceleratorMs: 6000}}));
   const series = 'kind="reference",model="minilm-l6@3",selection="all",device="cpu"';
   assert.equal(await value(`ftft_training_accelerator_seconds_total{${series}}`), 1);
 });
@@ -153,11 +157,11 @@ async function startCollector(t: TestContext) {
 
 test('an attempt is a root span linked to its RPC, with epochs and evaluations as children', async t => {
   const {spans, endpoint} = await startCollector(t);
-  const {telemetry, append} = start(endpoint);
+  const {telemetry, append, step} = start(endpoint);
   const call = telemetry.callStarted('/ftft.v1.FtftService/TrainReference');
   const traceParent = call.trace(undefined)!;
   call.ended('OK');
-  train(append, {traceParent});
+  train({append, step}, {traceParent});
   await telemetry.spans.during('ftft.data_map', traceParent, {}, async () => {});
   await telemetry.spans.shutdown();
 
