@@ -1,0 +1,101 @@
+// Round trips of Health and GetRun over gRPC while a real run trains, one call after the other: percentiles as a table.
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import Table from 'cli-table3';
+import {createChannel, createClient} from 'nice-grpc';
+import {HealthDefinition} from 'nice-grpc-server-health';
+import {connect} from '../src/cli/connect.js';
+import {importBytes} from '../src/cli/import-file.js';
+import {startServer} from '../src/cli/server-process.js';
+import {FileFormat} from '../src/server/gen/ftft/v1/dataset.js';
+import type {FtftServiceClient} from '../src/server/gen/ftft/v1/ftft_service.js';
+import {type Run, Run_State} from '../src/server/gen/ftft/v1/run.js';
+import {classNames} from './recipe.js';
+import {percentile} from './statistics.js';
+
+const targetMs = 100;
+/** Between two calls, so that they spread over many training steps. */
+const pauseMs = 20;
+const pollMs = 250;
+/** Before the runner has stepped for the first time: model and data are loaded and tokenised. */
+const startWithinMs = 300_000;
+const numTrain = 4000;
+
+export async function benchLatency(dataFolder: string, {calls}: {calls: number}): Promise<void> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'ftft-bench-'));
+  const ports = {FTFT_GRPC_PORT: '0', FTFT_HTTP_PORT: '0', FTFT_HEALTH_PORT: '0'};
+  const server = await startServer({...process.env, ...ports, FTFT_DATA_DIR: dataDir, FTFT_OFFLINE: '1'});
+  const {client, close} = connect(server.address);
+  const channel = createChannel(server.address);
+  try {
+    const health = createClient(HealthDefinition, channel);
+    const began = await startRun(client, dataFolder);
+    const {name} = began;
+    const times = {Health: [] as number[], GetRun: [] as number[]};
+    for (let call = 0; call < calls; call++) {
+      times.Health.push(await milliseconds(() => health.check({service: ''})));
+      times.GetRun.push(await milliseconds(() => client.getRun({name})));
+      await pause(pauseMs);
+    }
+    const ended = await client.getRun({name});
+    if (ended.state !== Run_State.STATE_RUNNING)
+      throw new Error('The run ended before the last call: ask for fewer --calls');
+    print(times, Number(ended.progress?.steps ?? 0) - Number(began.progress?.steps ?? 0));
+    await client.cancelRun({name});
+  } finally {
+    close();
+    channel.close();
+    await server.stop();
+    rmSync(dataDir, {recursive: true, force: true});
+  }
+}
+
+/** All layers, batches of 32, for longer than the calls take; gives the run after its first step. */
+async function startRun(client: FtftServiceClient, dataFolder: string): Promise<Run> {
+  const lines = readFileSync(join(dataFolder, 'train.jsonl'), 'utf8').split('\n').slice(0, numTrain);
+  const header = {
+    dataset: 'datasets/bench',
+    split: 'train',
+    format: FileFormat.FILE_FORMAT_JSONL,
+    columns: {text: 'text', label: 'label', id: 'uid'},
+    classLabels: classNames.map(className => ({name: className})),
+  };
+  async function* bytes() {
+    yield Buffer.from(`${lines.join('\n')}\n`);
+  }
+  await importBytes(client, header, bytes(), new AbortController().signal);
+  const spec = {dataset: header.dataset, model: 'minilm-l6', epochs: 50, batchSize: 32, learningRate: 5e-5};
+  const {run} = await client.trainReference({spec});
+  const startedAt = performance.now();
+  for (;;) {
+    const seen = await client.getRun({name: run!.name});
+    if (seen.state === Run_State.STATE_FAILED) throw new Error(`The run failed: ${seen.error?.message}`);
+    if (Number(seen.progress?.steps ?? 0) > 0) return seen;
+    if (performance.now() - startedAt > startWithinMs) throw new Error('The run has made no step in five minutes');
+    await pause(pollMs);
+  }
+}
+
+function print(times: Record<string, number[]>, steps: number): void {
+  const table = new Table({
+    head: ['call', 'count', 'p50', 'p99', 'longest', `p99 <= ${targetMs} ms`],
+    style: {head: [], border: []},
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'left'],
+  });
+  for (const [call, values] of Object.entries(times)) {
+    const [p50, p99, longest] = [0.5, 0.99, 1].map(share => percentile(values, share));
+    const cells = [p50, p99, longest].map(value => `${value.toFixed(1)} ms`);
+    table.push([call, values.length, ...cells, p99 <= targetMs ? 'yes' : 'NO']);
+  }
+  console.log(table.toString());
+  console.log(`The run made about ${steps} steps meanwhile`);
+}
+
+async function milliseconds(call: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await call();
+  return performance.now() - began;
+}
+
+const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
