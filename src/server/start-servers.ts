@@ -1,4 +1,5 @@
 // Wires handlers, health, reflection and HTTP; listens; drains.
+import {setLogger} from '@grpc/grpc-js';
 import {createServer, type Server} from 'nice-grpc';
 import {HealthDefinition, HealthServiceImpl, HealthState} from 'nice-grpc-server-health';
 import type {Runs} from '../runs/api.js';
@@ -50,6 +51,9 @@ export async function startServers(options: ServerOptions): Promise<RunningServe
   const {telemetry, host, grpcPort, httpPort, healthPort, stallMs = 60_000, drainMs = 5000} = options;
   if (checkHost(host, options.allowInsecure).isExposed)
     telemetry.log.warn({host}, 'listening beyond loopback without TLS and authentication, as FTFT_ALLOW_INSECURE says');
+  // grpc-js writes to the console what our own errors say better.
+  const logLibrary = (text: string) => telemetry.log.debug({library: 'grpc-js'}, text);
+  setLogger({error: logLibrary, info: logLibrary, debug: logLibrary});
   const draining = new AbortController();
   const health = HealthState();
   for (const service of services) health.setStatus('healthy', service);
