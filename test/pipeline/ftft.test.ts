@@ -1,0 +1,58 @@
+// The six stages with the real MiniLM: what it learns from true labels, and that it learns nothing from shuffled ones.
+import assert from 'node:assert/strict';
+import {join} from 'node:path';
+import {test} from 'node:test';
+import {readConfig} from '../../src/config.js';
+import {type FtftResult, ftft, type Task} from '../../src/pipeline/ftft.js';
+import type {TrainingEvent} from '../../src/pipeline/types.js';
+import {classNames, shuffleLabels, testTexts, trainTexts} from './sentiment-texts.js';
+
+const model = {
+  folder: join(readConfig(process.env).modelDir, 'minilm-l6'),
+  maxLength: 32,
+  batchSize: 16,
+  learningRate: 1e-4,
+  warmupRatio: 0.1,
+  weightDecay: 0,
+  seed: 1,
+};
+
+async function run(train: Task['train']): Promise<{events: TrainingEvent[]; result: FtftResult}> {
+  const evaluationSets = [{split: 'other-words', isOutOfDistribution: true, examples: testTexts()}];
+  const stages = ftft(
+    {classNames, train, evaluationSets},
+    {
+      reference: {...model, epochs: 2},
+      main: {...model, epochs: 3, stepFraction: 1},
+      selection: {criterion: {region: 'ambiguous'}, fraction: 0.5, rule: 'rank', seed: 0},
+      variabilityEstimator: 'sample',
+    },
+  );
+  const events: TrainingEvent[] = [];
+  for (;;) {
+    const {done, value} = await stages.next();
+    if (done) {
+      value.main.dispose();
+      return {events, result: value};
+    }
+    events.push(value);
+  }
+}
+
+test('the six stages learn from true labels, far above chance on texts with other words', async () => {
+  const {events, result} = await run(trainTexts());
+  const [{accuracy, instanceCount, steps, committedEpochs}] = result.evaluations;
+  assert.equal(instanceCount, 80);
+  assert.ok(accuracy >= 0.85, `accuracy was ${accuracy}`);
+  assert.equal(result.subset.instances.length, 60);
+  assert.equal(result.dataMap.numInstances, 120);
+  assert.deepEqual({steps, committedEpochs}, {steps: 24, committedEpochs: 6});
+  const epochs = events.filter(event => event.kind === 'epoch').map(({dynamics}) => dynamics.pTrue.length);
+  assert.deepEqual(epochs, [120, 120, 60, 60, 60, 60, 60, 60]);
+});
+
+test('with shuffled labels accuracy falls to chance', async () => {
+  const {result} = await run(shuffleLabels(trainTexts(), 1));
+  const [{accuracy}] = result.evaluations;
+  assert.ok(Math.abs(accuracy - 0.5) <= 0.12, `accuracy was ${accuracy}`);
+});
