@@ -1,0 +1,56 @@
+// Dockerfile, chart and manifests by the tools that judge them. Each is optional, and its absence is said.
+import assert from 'node:assert/strict';
+import {spawnSync} from 'node:child_process';
+import {readdirSync, readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {test} from 'node:test';
+import {root, temporaryFolder} from './setup-process.js';
+
+const without = (program: string) =>
+  spawnSync(program, ['--help']).error ? `${program} is not installed here` : false;
+
+function passes(program: string, ...args: string[]) {
+  const {status, stdout, stderr} = spawnSync(program, args, {cwd: root, encoding: 'utf8'});
+  assert.equal(status, 0, `${program} ${args.join(' ')}\n${stdout}${stderr}`);
+}
+
+const manifests = join(root, 'deploy', 'manifests');
+
+test('hadolint finds no fault in the Dockerfile', {skip: without('hadolint')}, () => {
+  passes('hadolint', 'Dockerfile');
+});
+
+test('the chart passes helm lint --strict', {skip: without('helm')}, () => {
+  passes('helm', 'lint', '--strict', 'helm/ftft', '--set', 'allowInsecure=true');
+});
+
+test('the chart refuses to expose a server without authentication until told so', {skip: without('helm')}, () => {
+  const {status, stderr} = spawnSync('helm', ['template', 'ftft', 'helm/ftft'], {cwd: root, encoding: 'utf8'});
+  assert.notEqual(status, 0);
+  assert.match(stderr, /set allowInsecure=true/);
+});
+
+test('the schema of the values refuses a second GPU and an unknown key', {skip: without('helm')}, () => {
+  for (const [setting, fault] of [
+    ['gpu.count=2', /gpu.*count/s],
+    ['replicas=2', /replicas/],
+  ] as const) {
+    const args = ['template', 'ftft', 'helm/ftft', '--set', 'allowInsecure=true', '--set', setting];
+    const {status, stderr} = spawnSync('helm', args, {cwd: root, encoding: 'utf8'});
+    assert.notEqual(status, 0);
+    assert.match(stderr, fault);
+  }
+});
+
+test('rendering the chart again gives the manifests that are committed', {skip: without('helm')}, t => {
+  const folder = temporaryFolder(t);
+  passes('deploy/render', folder);
+  for (const name of readdirSync(folder)) {
+    const isSame = readFileSync(join(folder, name), 'utf8') === readFileSync(join(manifests, name), 'utf8');
+    assert.ok(isSame, `deploy/manifests/${name} differs: run deploy/render`);
+  }
+});
+
+test('the manifests are valid Kubernetes objects', {skip: without('kubernetes-validate')}, () => {
+  for (const name of readdirSync(manifests)) passes('kubernetes-validate', '--strict', join(manifests, name));
+});
