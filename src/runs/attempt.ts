@@ -29,6 +29,7 @@ export class Attempt {
   private trainedFolder: string | undefined;
   private isFenced = false;
   private isDraining = false;
+  private isStopping = false;
 
   constructor(
     private readonly stored: StoredRun,
@@ -66,13 +67,14 @@ export class Attempt {
 
   /** Cancellation was asked for: the child stops at the next batch boundary. */
   stop(): void {
+    this.isStopping = true;
     this.child?.stop();
   }
 
   /** Hands the run back to the queue, from its last committed epoch on. */
   drain(graceMs: number): void {
     this.isDraining = true;
-    this.child?.stop();
+    this.stop();
     setTimeout(() => this.child?.kill(), graceMs).unref();
   }
 
@@ -81,9 +83,8 @@ export class Attempt {
   }
 
   private async train(job: TrainerJob): Promise<void> {
-    if (this.isFenced || this.isDraining) return;
+    if (this.isFenced || this.isStopping) return;
     this.child = new TrainerChild(this.context.trainerEntry, job, message => this.hear(message, job.folder));
-    if (this.stateNow() === 'CANCELLING') this.child.stop();
     const how = await this.child.ended;
     if (!this.ending && !this.trainedFolder && !this.isFenced)
       this.context.logger.warn({...this.lease, how}, 'The trainer process is gone');
@@ -196,7 +197,7 @@ export class Attempt {
 
   /** Writes the end, again and again where the disk is full; gives up when the lease is void. */
   private async settle(): Promise<void> {
-    const ending = this.ending ?? (this.isDraining ? released : lost);
+    const ending = this.ending ?? (this.isStopping ? released : lost);
     while (!this.isFenced) {
       try {
         if (!this.writer.append(stored => ending(stored, Date.now()))) this.fence();

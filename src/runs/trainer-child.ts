@@ -11,12 +11,16 @@ export class TrainerChild {
   readonly ended: Promise<string>;
   private readonly child: ChildProcess;
   private stopTimer: NodeJS.Timeout | undefined;
+  private hasSpoken = false;
 
   constructor(entry: string, job: TrainerJob, onMessage: (message: FromTrainer) => void) {
     // Our standard output belongs to the program's own lines.
     this.child = fork(entry, [], {serialization: 'advanced', stdio: ['ignore', 2, 2, 'ipc']});
     const {child} = this;
-    child.on('message', message => onMessage(message as FromTrainer));
+    child.on('message', message => {
+      this.hasSpoken = true;
+      onMessage(message as FromTrainer);
+    });
     this.ended = new Promise(resolve => {
       child.once('error', error => resolve(`it could not be started: ${error.message}`));
       child.once('exit', (code, signal) => {
@@ -39,9 +43,10 @@ export class TrainerChild {
     this.send({kind: 'committed'});
   }
 
-  /** At the next batch boundary; by force when that does not come. */
+  /** At the next batch boundary; by force when that does not come, or while it has not begun to train. */
   stop(): void {
     if (this.stopTimer) return;
+    if (!this.hasSpoken) this.kill();
     this.send({kind: 'stop'});
     this.stopTimer = setTimeout(() => this.kill(), stopMs);
     this.stopTimer.unref();

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import {type ChildProcess, fork} from 'node:child_process';
+import {once} from 'node:events';
+import {readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {test} from 'node:test';
+import {setTimeout as wait} from 'node:timers/promises';
+import {fileURLToPath} from 'node:url';
+import {readCommittedEpochs} from '../../src/runs/committed-epochs.js';
+import {createRuns, type RunsOptions} from '../../src/runs/create-runs.js';
+import {Sqlite} from '../../src/runs/sqlite.js';
+import {createSqliteStore} from '../../src/runs/sqlite-store.js';
+import type {RunRecord} from '../../src/runs/types.js';
+import {faults} from './support/faults.js';
+import {
+  allEvents,
+  creation,
+  digests,
+  importPets,
+  openRuns,
+  runsOptions,
+  temporaryFolder,
+  waitForEnd,
+} from './support/open-runs.js';
+
+const numKills = 10;
+const entry = fileURLToPath(new URL('./support/runs-process.ts', import.meta.url));
+const request = creation({seed: faults.slow, epochs: 16, maxAttempts: 1000, evaluationIntervalSteps: 20}, {id: 'run'});
+
+const weights = (run: RunRecord): Buffer => readFileSync(join(fileURLToPath(run.modelUri!), 'model.safetensors'));
+
+test(`a run whose server or trainer is killed ${numKills} times ends with the log and weights of an undisturbed one`, async t => {
+  const calm = await openRuns(t);
+  await importPets(calm);
+  calm.start();
+  await calm.trainReference(request);
+  const undisturbed = await waitForEnd(calm, 'run');
+
+  const options = await runsOptions(await temporaryFolder(t));
+  const opened = await createRuns(options);
+  await importPets(opened);
+  await opened.trainReference(request);
+  await opened.close({graceMs: 0});
+  const server = new KilledServer(options);
+  t.after(() => server.end());
+  for (let kill = 0; kill < numKills; kill++) await server.killSoon(kill % 2 === 0 ? 'server' : 'trainer');
+  assert.equal(await server.untilEnd(), 'SUCCEEDED');
+
+  const after = await createRuns(options);
+  t.after(() => after.close({graceMs: 0}));
+  const run = after.getRun('run');
+  const events = await allEvents(after, 'run');
+  assert.deepEqual(digests(events), digests(await allEvents(calm, 'run')));
+  assert.equal(digests(events).length, 16);
+  assert.deepEqual(weights(run), weights(undisturbed));
+  assert.deepEqual(run.evaluations, undisturbed.evaluations);
+  assert.deepEqual(
+    events.map(({sequence}) => sequence),
+    events.map((_, i) => i + 1),
+  );
+  const attempts = events.map(({attempt}) => attempt);
+  assert.deepEqual(
+    attempts,
+    attempts.toSorted((a, b) => a - b),
+  );
+  const numDiscards = events.filter(({event}) => event.kind === 'epochs-discarded').length;
+  assert.equal(numDiscards, run.attempt - 1, 'each lost attempt is told once');
+  assert.ok(run.attempt > numKills / 2, `${run.attempt} attempts`);
+  assert.ok(run.cost.wastedAcceleratorMs > 0 && run.cost.trainedInstances > undisturbed.cost.trainedInstances);
+
+  const sqlite = new Sqlite(join(options.dataDir, 'ftft.db'));
+  const epochs = await readCommittedEpochs(createSqliteStore(sqlite).log, 'run');
+  sqlite.close();
+  assert.equal(epochs.length, 16, 'the log reads back as whole epochs, whose digests are checked');
+});
+
+/** A server process that is started again after each kill. */
+class KilledServer {
+  private child: ChildProcess;
+  private readonly dead = new Set<number>();
+
+  constructor(private readonly options: RunsOptions) {
+    this.child = this.start();
+  }
+
+  /** SIGKILL a random time after the attempt's first step. */
+  async killSoon(victim: 'server' | 'trainer'): Promise<void> {
+    // Steps of a trainer that is dead may still be on their way.
+    let trainerPid = 0;
+    while (trainerPid === 0 || this.dead.has(trainerPid)) ({trainerPid} = await this.said('trainerPid'));
+    this.dead.add(trainerPid);
+    await wait(500 * Math.random());
+    if (victim === 'trainer') process.kill(trainerPid, 'SIGKILL');
+    else {
+      this.child.kill('SIGKILL');
+      await once(this.child, 'exit');
+      this.child = this.start();
+    }
+    await gone(trainerPid);
+  }
+
+  async untilEnd(): Promise<string> {
+    return (await this.said('ended')).ended;
+  }
+
+  async end(): Promise<void> {
+    this.child.kill('SIGKILL');
+  }
+
+  private start(): ChildProcess {
+    return fork(entry, [JSON.stringify(this.options)], {stdio: ['ignore', 'inherit', 'inherit', 'ipc']});
+  }
+
+  private async said(key: string) {
+    for (;;) {
+      const [message] = await once(this.child, 'message', {signal: AbortSignal.timeout(30_000)});
+      if (message[key] !== undefined) return message;
+    }
+  }
+}
+
+/** An orphaned trainer ends by itself. */
+async function gone(pid: number): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await wait(50);
+  }
+  assert.fail(`trainer ${pid} outlives its server`);
+}

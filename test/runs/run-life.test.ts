@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import {existsSync} from 'node:fs';
+import {join} from 'node:path';
+import {test} from 'node:test';
+import {createRuns} from '../../src/runs/create-runs.js';
+import type {Logger} from '../../src/runs/logger.js';
+import {isTerminal, mayBecome, type RunState} from '../../src/runs/run-state.js';
+import {faults} from './support/faults.js';
+import {
+  allEvents,
+  creation,
+  digests,
+  importPets,
+  openRuns,
+  runsOptions,
+  temporaryFolder,
+  waitForEnd,
+  waitUntil,
+} from './support/open-runs.js';
+
+const slow = creation({seed: faults.slow, epochs: 20}, {id: 'run'});
+
+test('terminal states lead nowhere, and a state follows only those of the table', () => {
+  const states: RunState[] = ['PENDING', 'RUNNING', 'CANCELLING', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'SUSPENDED'];
+  const terminal: RunState[] = ['SUCCEEDED', 'FAILED', 'CANCELLED'];
+  for (const from of states) {
+    assert.equal(isTerminal(from), terminal.includes(from));
+    for (const to of states) if (isTerminal(from)) assert.ok(!mayBecome(from, to));
+  }
+  assert.ok(
+    mayBecome('RUNNING', 'PENDING') && !mayBecome('CANCELLING', 'PENDING') && !mayBecome('PENDING', 'SUCCEEDED'),
+  );
+});
+
+test('a running run is cancelled within a batch; its committed epochs stay, and cancelling again is no error', async t => {
+  const runs = await openRuns(t);
+  await importPets(runs);
+  runs.start();
+  await runs.trainReference(slow);
+  const {etag} = await waitUntil(runs, 'run', ({progress}) => progress.committedEpochs > 0);
+  assert.throws(() => runs.cancelRun('run', 'stale'), {
+    code: 'ABORTED',
+    details: {reason: 'ETAG_MISMATCH', resource: {type: 'Run', name: 'runs/run'}},
+  });
+  const began = performance.now();
+  assert.equal(runs.cancelRun('run', runs.getRun('run').etag).state, 'CANCELLING');
+  assert.equal(runs.cancelRun('run', '').state, 'CANCELLING');
+  const run = await waitForEnd(runs, 'run');
+  assert.ok(performance.now() - began < 1000);
+  assert.notEqual(run.etag, etag);
+  assert.equal(run.state, 'CANCELLED');
+  assert.equal(run.error?.reason, 'CANCELLED_BY_CALLER');
+  assert.equal(runs.cancelRun('run', '').state, 'CANCELLED');
+  const events = await allEvents(runs, 'run');
+  assert.equal(digests(events).length, run.progress.committedEpochs);
+  const states = events.flatMap(({event}) => (event.kind === 'run-changed' ? [event.run.state] : []));
+  assert.deepEqual(states, ['PENDING', 'RUNNING', 'CANCELLING', 'CANCELLED']);
+});
+
+test('a pending run is cancelled at once', async t => {
+  const runs = await openRuns(t);
+  await importPets(runs);
+  await runs.trainReference(slow);
+  const run = runs.cancelRun('run', '');
+  assert.equal(run.state, 'CANCELLED');
+  assert.equal(run.queuePosition, 0);
+  runs.start();
+  assert.equal((await allEvents(runs, 'run')).length, 2);
+});
+
+test('a run that has ended by itself cannot be cancelled', async t => {
+  const runs = await openRuns(t);
+  await importPets(runs);
+  runs.start();
+  await runs.trainReference(creation({epochs: 2}, {id: 'run'}));
+  await waitForEnd(runs, 'run');
+  assert.throws(() => runs.cancelRun('run', ''), {
+    code: 'FAILED_PRECONDITION',
+    details: {reason: 'RUN_NOT_CANCELLABLE', resource: {type: 'Run', name: 'runs/run'}},
+  });
+});
+
+test('a run that takes longer than its execution timeout is cancelled with that reason', async t => {
+  const runs = await openRuns(t);
+  await importPets(runs);
+  runs.start();
+  await runs.trainReference(creation({...slow.spec, executionTimeoutMs: 1500}, {id: 'run'}));
+  const run = await waitForEnd(runs, 'run');
+  assert.equal(run.state, 'CANCELLED');
+  assert.deepEqual([run.error?.code, run.error?.reason], ['DEADLINE_EXCEEDED', 'EXECUTION_TIMEOUT']);
+  assert.ok(run.cost.wallMs >= 1500, `${run.cost.wallMs} ms`);
+  assert.ok(run.progress.steps < run.progress.totalSteps);
+});
+
+test('what goes wrong in a trainer fails its run with a reason, and the next run is served', async t => {
+  const logged: object[] = [];
+  const keep = (fields: object) => logged.push(fields);
+  const logger: Logger = {info() {}, warn: keep, error: keep};
+  const runs = await openRuns(t, {logger});
+  await importPets(runs);
+  runs.start();
+  const outcome = async (id: string, seed: number) => {
+    await runs.trainReference(creation({seed}, {id}));
+    const {state, error} = await waitForEnd(runs, id);
+    return [state, error?.code, error?.reason, error?.message ?? ''] as const;
+  };
+  assert.deepEqual((await outcome('nan', faults.notFinite)).slice(0, 3), [
+    'FAILED',
+    'FAILED_PRECONDITION',
+    'LOSS_NOT_FINITE',
+  ]);
+  assert.deepEqual((await outcome('oom', faults.outOfMemory)).slice(0, 3), [
+    'FAILED',
+    'RESOURCE_EXHAUSTED',
+    'OUT_OF_MEMORY',
+  ]);
+  const bug = await outcome('bug', faults.bug);
+  assert.deepEqual(bug.slice(0, 3), ['FAILED', 'INTERNAL', 'UNEXPECTED']);
+  assert.doesNotMatch(bug[3], /a bug in a step/, 'the stack is for the log alone');
+  assert.match(JSON.stringify(logged), /a bug in a step.*fake-trainer/);
+  assert.equal((await outcome('fine', 1))[0], 'SUCCEEDED');
+});
+
+test('a run whose worker dies at every attempt fails with WORKER_LOST once its attempts are spent', async t => {
+  const runs = await openRuns(t);
+  await importPets(runs);
+  runs.start();
+  await runs.trainReference(creation({seed: faults.dies, maxAttempts: 2}, {id: 'run'}));
+  const run = await waitForEnd(runs, 'run');
+  assert.deepEqual([run.state, run.attempt, run.error?.reason], ['FAILED', 2, 'WORKER_LOST']);
+  const events = await allEvents(runs, 'run');
+  const discards = events.flatMap(({attempt, event}) =>
+    event.kind === 'epochs-discarded' ? [[attempt, event.firstEpoch, event.steps, event.reason]] : [],
+  );
+  assert.deepEqual(discards, [
+    [1, 0, 0, 'WORKER_LOST'],
+    [2, 0, 0, 'WORKER_LOST'],
+  ]);
+  assert.equal(run.cost.wastedAcceleratorMs, run.cost.acceleratorMs);
+  assert.equal(run.progress.steps, 0);
+});
+
+test('a server that closes hands its run back; the next one goes on from the last committed epoch and counts no loss', async t => {
+  const options = await runsOptions(await temporaryFolder(t));
+  const first = await createRuns(options);
+  await importPets(first);
+  first.start();
+  await first.trainReference(creation({seed: faults.slow, epochs: 4, maxAttempts: 1}, {id: 'run'}));
+  await waitUntil(first, 'run', ({progress}) => progress.committedEpochs > 0);
+  const began = performance.now();
+  await first.close({graceMs: 10_000});
+  assert.ok(performance.now() - began < 2000);
+
+  const second = await createRuns(options);
+  t.after(() => second.close({graceMs: 0}));
+  const {state, attempt, progress} = second.getRun('run');
+  assert.deepEqual([state, attempt], ['PENDING', 1]);
+  assert.equal(progress.steps, 15 * progress.committedEpochs);
+  second.start();
+  const run = await waitForEnd(second, 'run');
+  assert.deepEqual([run.state, run.attempt], ['SUCCEEDED', 2]);
+  assert.equal(digests(await allEvents(second, 'run')).length, 4);
+  assert.ok(existsSync(join(options.dataDir, 'runs', run.uid, 'model')));
+});
