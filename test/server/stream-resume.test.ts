@@ -13,6 +13,7 @@ const succeeded = {kind: 'run-changed', run: runRecord('ref', {state: 'SUCCEEDED
 async function readReconnecting(client: FtftServiceClient, choice: object): Promise<StreamDynamicsResponse[]> {
   const messages: StreamDynamicsResponse[] = [];
   while (messages.at(-1)?.event?.$case !== 'completed') {
+    assert.ok(messages.length < 1000, 'the stream does not get on');
     const value = messages.at(-1)?.resumeToken ?? '';
     for await (const message of client.streamDynamics({name, ...choice, start: {$case: 'resumeToken', value}})) {
       // A stream that goes on at the end of the log says again that it is caught up.
