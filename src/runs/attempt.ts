@@ -88,6 +88,13 @@ export class Attempt {
     const how = await this.child.ended;
     if (!this.ending && !this.trainedFolder && !this.isFenced)
       this.context.logger.warn({...this.lease, how}, 'The trainer process is gone');
+    if (!this.isFenced) await this.removeUncommitted(job.folder);
+  }
+
+  /** Makes room, which the end of the run may need to be written. */
+  private async removeUncommitted(folder: string): Promise<void> {
+    const committed = this.context.store.runs.get(this.lease.runId)?.work.checkpoint?.file;
+    await removeCheckpoints(folder, committed && join(folder, committed));
   }
 
   private hear(message: FromTrainer, folder: string): void {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import {existsSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
+import {setTimeout as wait} from 'node:timers/promises';
 import {createRuns} from '../../src/runs/create-runs.js';
 import type {Logger} from '../../src/runs/logger.js';
 import {isTerminal, mayBecome, type RunState} from '../../src/runs/run-state.js';
+import {Sqlite} from '../../src/runs/sqlite.js';
 import {faults} from './support/faults.js';
 import {
   allEvents,
@@ -114,6 +116,7 @@ test('what goes wrong in a trainer fails its run with a reason, and the next run
     'RESOURCE_EXHAUSTED',
     'OUT_OF_MEMORY',
   ]);
+  assert.deepEqual((await outcome('full', faults.diskFull)).slice(0, 3), ['FAILED', 'RESOURCE_EXHAUSTED', 'DISK_FULL']);
   const bug = await outcome('bug', faults.bug);
   assert.deepEqual(bug.slice(0, 3), ['FAILED', 'INTERNAL', 'UNEXPECTED']);
   assert.doesNotMatch(bug[3], /a bug in a step/, 'the stack is for the log alone');
@@ -161,4 +164,47 @@ test('a server that closes hands its run back; the next one goes on from the las
   assert.deepEqual([run.state, run.attempt], ['SUCCEEDED', 2]);
   assert.equal(digests(await allEvents(second, 'run')).length, 4);
   assert.ok(existsSync(join(options.dataDir, 'runs', run.uid, 'model')));
+});
+
+test('a checkpoint that was damaged is not trained on: the run fails with CHECKPOINT_CORRUPT', async t => {
+  const options = await runsOptions(await temporaryFolder(t));
+  const first = await createRuns(options);
+  await importPets(first);
+  first.start();
+  const {uid} = await first.trainReference(slow);
+  await waitUntil(first, 'run', ({progress}) => progress.committedEpochs > 0);
+  await first.close({graceMs: 10_000});
+  const folder = join(options.dataDir, 'runs', uid);
+  const [checkpoint, ...others] = readdirSync(folder);
+  assert.deepEqual(others, [], 'only the last checkpoint is kept');
+  const bytes = readFileSync(join(folder, checkpoint));
+  bytes[bytes.length - 1] ^= 1;
+  writeFileSync(join(folder, checkpoint), bytes);
+
+  const second = await createRuns(options);
+  t.after(() => second.close({graceMs: 0}));
+  second.start();
+  const run = await waitForEnd(second, 'run');
+  assert.deepEqual([run.state, run.error?.reason], ['FAILED', 'CHECKPOINT_CORRUPT']);
+});
+
+test('a worker whose run was taken by another stops its trainer and writes nothing more', async t => {
+  const options = await runsOptions(await temporaryFolder(t));
+  const runs = await openRuns(t, options);
+  await importPets(runs);
+  runs.start();
+  await runs.trainReference(slow);
+  await waitUntil(runs, 'run', ({progress}) => progress.committedEpochs > 0);
+  const pid = runs.trainerPid()!;
+  const other = new Sqlite(join(options.dataDir, 'ftft.db'));
+  t.after(() => other.close());
+  other.run(
+    "update runs set attempt = attempt + 1, lease_owner = 'another', lease_until = ? where id = 'run'",
+    2 ** 50,
+  );
+  const [last, {etag}] = [runs.lastSequence('run'), runs.getRun('run')];
+  while (runs.trainerPid() === pid) await wait(20);
+  assert.throws(() => process.kill(pid, 0), {code: 'ESRCH'});
+  await wait(600);
+  assert.deepEqual([runs.lastSequence('run'), runs.getRun('run').etag], [last, etag]);
 });

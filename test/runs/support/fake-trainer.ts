@@ -12,6 +12,7 @@ serveTrainer(async (_folder, {classNames, seed}) => {
   );
   return {
     ...classifier,
+    state: seed === faults.diskFull ? () => [{...classifier.state()[0], read: full}] : classifier.state,
     async trainStep(batch, options) {
       const {step} = options;
       if (seed === faults.slow) await wait(20);
@@ -22,3 +23,7 @@ serveTrainer(async (_folder, {classNames, seed}) => {
     },
   };
 });
+
+function full(): never {
+  throw Object.assign(new Error('ENOSPC: no space left on device, write'), {code: 'ENOSPC'});
+}

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import type {EventRange} from '../../src/runs/api.js';
+import type {RunsWithLife} from '../../src/runs/create-runs.js';
+import {readEvents} from '../../src/runs/event-reader.js';
+import {lost} from '../../src/runs/run-changes.js';
+import {Sqlite} from '../../src/runs/sqlite.js';
+import {createSqliteStore} from '../../src/runs/sqlite-store.js';
+import type {LogEvent, StoredEvent} from '../../src/runs/types.js';
+import {Wakeups} from '../../src/runs/wakeups.js';
+import {pendingRun} from './store-conformance.js';
+import {faults} from './support/faults.js';
+import {allEvents, creation, importPets, openRuns, waitForEnd, waitUntil} from './support/open-runs.js';
+
+const soon = () => AbortSignal.timeout(30_000);
+
+async function finished(t: Parameters<typeof openRuns>[0]): Promise<RunsWithLife> {
+  const runs = await openRuns(t);
+  await importPets(runs);
+  runs.start();
+  await runs.trainReference(creation({}, {id: 'run'}));
+  await waitForEnd(runs, 'run');
+  return runs;
+}
+
+test('a reader that comes early and one that comes late see the same events, each once, and caught-up once', async t => {
+  const runs = await openRuns(t);
+  await importPets(runs);
+  await runs.trainReference(creation({seed: faults.slow}, {id: 'run'}));
+  const read = async () => {
+    const seen: (StoredEvent | 'caught-up')[] = [];
+    for await (const event of runs.events('run', {start: {position: 'earliest'}, signal: soon()})) seen.push(event);
+    return seen;
+  };
+  const early = read();
+  runs.start();
+  await waitUntil(runs, 'run', ({progress}) => progress.committedEpochs > 0);
+  const late = await read();
+  const marks = [await early, late].map(seen => seen.indexOf('caught-up'));
+  assert.ok(marks[0] <= 2, 'no more was stored than acceptance and start');
+  assert.ok(marks[1] >= 5);
+  const [first, second] = [await early, late].map(seen => seen.filter(event => event !== 'caught-up'));
+  assert.deepEqual(first, second);
+  assert.deepEqual(
+    first.map(({sequence}) => sequence),
+    first.map((_, i) => i + 1),
+  );
+  const last = first[first.length - 1].event;
+  assert.ok(last.kind === 'run-changed' && last.run.state === 'SUCCEEDED');
+  assert.equal(runs.lastSequence('run'), first.length);
+});
+
+test('a reader that reconnects after every event while the run trains sees every event once', async t => {
+  const runs = await openRuns(t);
+  await importPets(runs);
+  runs.start();
+  await runs.trainReference(creation({seed: faults.slow}, {id: 'run'}));
+  const seen: StoredEvent[] = [];
+  for (let sequence = 1, isOver = false; !isOver; ) {
+    isOver = true;
+    for await (const event of runs.events('run', {start: {sequence}, signal: soon()})) {
+      if (event === 'caught-up') continue;
+      seen.push(event);
+      sequence = event.sequence + 1;
+      isOver = false;
+      break;
+    }
+  }
+  assert.deepEqual(seen, await allEvents(runs, 'run'));
+});
+
+test('a reader begins at the latest event, at an epoch or at the last committed one, and is told of places beyond', async t => {
+  const runs = await finished(t);
+  const whole = await allEvents(runs, 'run');
+  const from = async (start: EventRange['start']) => {
+    const seen: StoredEvent[] = [];
+    for await (const event of runs.events('run', {start, signal: soon()})) if (event !== 'caught-up') seen.push(event);
+    return seen;
+  };
+  const startOf = (epoch: number) =>
+    whole.findIndex(({event}) => event.kind === 'epoch-started' && event.epoch === epoch);
+  assert.deepEqual(await from({position: 'latest'}), []);
+  assert.deepEqual(await from({epoch: 1}), whole.slice(startOf(1)));
+  assert.deepEqual(await from({position: 'last-committed-epoch'}), whole.slice(startOf(2)));
+  assert.deepEqual(await from({sequence: whole.length + 1}), []);
+  const reasonOf = (start: EventRange['start']) =>
+    from(start).then(
+      () => '',
+      error => `${error.code}/${error.details.reason}`,
+    );
+  assert.equal(await reasonOf({epoch: 3}), 'OUT_OF_RANGE/EPOCH_NOT_REACHED');
+  assert.equal(await reasonOf({sequence: whole.length + 2}), 'OUT_OF_RANGE/OFFSET_PAST_END');
+  assert.equal(await reasonOf({sequence: 0}), 'INVALID_ARGUMENT/INVALID_FIELD');
+  const unknown = runs.events('none', {start: {position: 'earliest'}, signal: soon()});
+  await assert.rejects(unknown.next(), {code: 'NOT_FOUND'});
+});
+
+test('an epoch that was discarded and begun again is read from its second beginning', async () => {
+  const store = createSqliteStore(new Sqlite(':memory:'));
+  store.runs.insert(pendingRun('a'));
+  const attempt = () => ({runId: 'a', attempt: store.leases.claim('worker', 1000)!.run.attempt});
+  const first = attempt();
+  const write = (lease: typeof first, ...events: LogEvent[]) => store.log.append(lease, stored => ({stored, events}));
+  write(first, {kind: 'epoch-started', epoch: 0}, {kind: 'epoch-started', epoch: 1});
+  store.log.append(first, stored => lost(stored, 0));
+  const read = (start: EventRange['start']) => readEvents(store, new Wakeups(), 'a', {start, signal: soon()}).next();
+  await assert.rejects(read({epoch: 0}), {details: {reason: 'EPOCH_NOT_REACHED', metadata: {epoch: '0'}}});
+  write(attempt(), {kind: 'epoch-started', epoch: 0});
+  const {value} = await read({epoch: 0});
+  assert.ok(value && value !== 'caught-up' && value.attempt === 2 && value.event.kind === 'epoch-started');
+});
+
+test('a reader whose signal aborts while it waits ends with the reason of the signal', async t => {
+  const runs = await openRuns(t);
+  await importPets(runs);
+  await runs.trainReference(creation({}, {id: 'run'}));
+  const stop = new AbortController();
+  const events = runs.events('run', {start: {position: 'latest'}, signal: stop.signal});
+  assert.equal((await events.next()).value, 'caught-up');
+  const next = events.next();
+  stop.abort(new Error('enough'));
+  await assert.rejects(next, /enough/);
+});
+
+test('waiting for a run ends at its next change, at once with a stale etag, and with the run as it is at the timeout', async t => {
+  const runs = await openRuns(t);
+  await importPets(runs);
+  const run = await runs.trainReference(creation({}, {id: 'run'}));
+  assert.deepEqual(await runs.waitRun('run', 'stale', 9000, soon()), run);
+  const began = performance.now();
+  assert.deepEqual(await runs.waitRun('run', run.etag, 100, soon()), run);
+  assert.ok(performance.now() - began >= 95);
+  const waiting = runs.waitRun('run', run.etag, 30_000, soon());
+  runs.cancelRun('run', '');
+  const changed = await waiting;
+  assert.equal(changed.state, 'CANCELLED');
+  assert.notEqual(changed.etag, run.etag);
+  await assert.rejects(runs.waitRun('run', changed.etag, 30_000, AbortSignal.timeout(20)), {name: 'TimeoutError'});
+});
+
+test('runs are listed from the newest to the oldest, page by page, and the token key stays', async t => {
+  const runs = await openRuns(t);
+  await importPets(runs);
+  for (const id of ['a', 'b', 'c']) await runs.trainReference(creation({}, {id}));
+  const first = runs.listRuns({pageSize: 2, pageToken: ''});
+  assert.deepEqual(
+    first.runs.map(({id}) => id),
+    ['c', 'b'],
+  );
+  await runs.trainReference(creation({}, {id: 'd'}));
+  const second = runs.listRuns({pageSize: 2, pageToken: first.nextPageToken});
+  assert.deepEqual([second.runs.map(({id}) => id), second.nextPageToken], [['a'], '']);
+  assert.equal(runs.tokenKey().length, 32);
+  assert.deepEqual(runs.tokenKey(), runs.tokenKey());
+  assert.deepEqual(runs.countRuns(), [{kind: 'REFERENCE', state: 'PENDING', count: 4}]);
+});
