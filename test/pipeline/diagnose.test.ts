@@ -78,6 +78,7 @@ test('the verdict goes from ineffective at chance over doubtful to effective wit
   const verdict = (numShared: number) => diagnose(overlapping(numShared), {...third, fraction: 1 / 3, rule: 'rank'});
   assert.equal(verdict(20).verdict, 'ineffective');
   assert.equal(verdict(100).verdict, 'ineffective');
+  assert.equal(verdict(105).verdict, 'ineffective');
   assert.equal(verdict(130).verdict, 'doubtful');
   assert.equal(verdict(149).verdict, 'doubtful');
   assert.equal(verdict(151).verdict, 'effective');
@@ -91,6 +92,19 @@ test('regions are taken at the fraction and by the rule of the selection, whatev
   const diagnostics = diagnose(overlapping(300), random);
   assert.deepEqual(diagnostics, diagnose(overlapping(300), {...random, criterion: {region: 'ambiguous'}}));
   assert.match(diagnostics.verdictReason, /of 90 ambiguous/);
+});
+
+test("chance is hard-to-learn's share, also where ties shrink the ambiguous region", () => {
+  const pTrue = [
+    [0.8, 1],
+    [0.5, 0.5],
+    [0.4, 0.4],
+    [0.3, 0.3],
+    [0.2, 0.2],
+    [0.1, 0.1],
+  ];
+  const diagnostics = diagnose(buildDataMap(dynamicsFromPTrue(pTrue)), {...third, fraction: 0.5});
+  assert.match(diagnostics.verdictReason, /^0\.0 % of 1 ambiguous .*chance 50\.0 %/);
 });
 
 test('one epoch, an empty region and a region of everything leave the verdict undecided', () => {

@@ -1,6 +1,7 @@
 // The training loop, with a fake model: what it visits, records, tells, and how it stops and goes on.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import {padBatch} from '../../src/data/batches.js';
 import type {NamedTensor} from '../../src/data/types.js';
 import {fineTune} from '../../src/pipeline/fine-tune.js';
 import {goldProbability} from '../../src/pipeline/logits.js';
@@ -150,6 +151,19 @@ test('as many epochs are kept as the parity kit says', {skip: needsShared}, asyn
     const {dynamics} = await drain(fineTune(fakeClassifier(), smallDataset(N), range(N), how));
     assert.equal(dynamics.epochs.length, epochs_kept, id);
   }
+});
+
+test('an epoch that visits one instance twice and another never is not whole', async () => {
+  const training = fineTune(
+    fakeClassifier(),
+    dataset,
+    Int32Array.of(0, 1),
+    options({totalSteps: 2, batchSize: 1}),
+    () => [padBatch(dataset, Int32Array.of(0)), padBatch(dataset, Int32Array.of(0))],
+  );
+  const {events, dynamics} = await drain(training);
+  assert.equal(dynamics.epochs.length, 0);
+  assert.deepEqual(events.at(-1), {kind: 'partial-epoch-dropped', epoch: 0, visited: 1, numInstances: 2});
 });
 
 test('logits that are zero count as visited: the first epoch of an untrained model is kept', async () => {

@@ -4,6 +4,7 @@ import {test} from 'node:test';
 import {buildDataMap} from '../../src/pipeline/build-data-map.js';
 import {selectSubset} from '../../src/pipeline/select-subset.js';
 import type {DataMap, Region, Selection} from '../../src/pipeline/types.js';
+import {permutation, randomStream} from '../../src/random.js';
 import {needsShared} from '../support/shared.js';
 import {dynamicsFromPTrue, dynamicsOf, eachMapCase, parityCases} from './parity-cases.js';
 
@@ -79,6 +80,12 @@ test('one undefined score empties the selection, by either rule', () => {
   }
 });
 
+test('the threshold is interpolated from the nearer end, with one rounding', () => {
+  const {threshold} = selectSubset(mapOf([-1, 1e-8]), selection('ambiguous', 0.25));
+  assert.equal(threshold, Math.fround(Math.fround(1e-8) - 0.25));
+  assert.notEqual(threshold, -0.25);
+});
+
 test('easy-to-learn takes the highest confidence, hard-to-learn the lowest', () => {
   const map = mapOf([0, 0, 0, 0], [0.9, 0.2, 0.5, 0.7]);
   assert.deepEqual([...selectSubset(map, selection('easy-to-learn', 0.5)).instances], [0, 3]);
@@ -95,6 +102,8 @@ test('a random selection depends on its seed alone and is ascending', () => {
     [...draw(1)].sort((a, b) => a - b),
   );
   assert.equal(new Set(draw(1)).size, 330);
+  const stream = permutation(1000, randomStream(1, 'selection'));
+  assert.deepEqual(new Set(draw(1)), new Set(stream.slice(0, 330)));
 });
 
 test('a metric can be ranked from either end, and its scores and threshold are the metric itself', () => {
