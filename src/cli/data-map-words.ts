@@ -56,5 +56,16 @@ export function describeDiagnostics(map: DataMap): string[] {
     );
   const verdict = verdicts[diagnostics.referenceVerdict];
   if (verdict) lines.push(`verdict   the reference is ${verdict}: ${diagnostics.referenceVerdictReason}`);
+  return lines.flatMap(hanging);
+}
+
+/** Lines of 92 characters at most, those after the first indented as far as the words behind the heading. */
+function hanging(line: string): string[] {
+  const lines = [''];
+  for (const word of line.split(/(?<=\S) (?=\S)/)) {
+    const longer = lines.at(-1) === '' ? word : `${lines.at(-1)} ${word}`;
+    if (longer.length <= 92) lines[lines.length - 1] = longer;
+    else lines.push(' '.repeat(10) + word);
+  }
   return lines;
 }

@@ -82,9 +82,9 @@ async function stages(
 
   const arms: Arm[] = [
     {name: 'ERM, all data', runs: [erm]},
-    {name: 'FTFT, ambiguous', runs: [reference, main], mapSeconds: ambiguous.seconds},
+    {name: 'FTFT', runs: [reference, main], mapSeconds: ambiguous.seconds},
     {name: 'random third', runs: [randomMain]},
-    {name: 'reference alone', runs: [reference]},
+    {name: 'reference', runs: [reference]},
   ];
   say(`\n${comparisonTable(arms)}`);
   for (const line of tableNotes(arms)) say(`  ${paint.dim(line)}`);
