@@ -17,6 +17,8 @@ import {percentile} from './statistics.js';
 const targetMs = 100;
 /** Between two calls, so that they spread over many training steps. */
 const pauseMs = 20;
+/** Calls go on until the run has made this many steps under them. */
+const leastSteps = 20;
 const pollMs = 250;
 /** Before the runner has stepped for the first time: model and data are loaded and tokenised. */
 const startWithinMs = 300_000;
@@ -33,15 +35,21 @@ export async function benchLatency(dataFolder: string, {calls}: {calls: number})
     const began = await startRun(client, dataFolder);
     const {name} = began;
     const times = {Health: [] as number[], GetRun: [] as number[]};
-    for (let call = 0; call < calls; call++) {
+    let steps = 0;
+    while (times.Health.length < calls || steps < leastSteps) {
       times.Health.push(await milliseconds(() => health.check({service: ''})));
-      times.GetRun.push(await milliseconds(() => client.getRun({name})));
+      let seen = began;
+      times.GetRun.push(
+        await milliseconds(async () => {
+          seen = await client.getRun({name});
+        }),
+      );
+      if (seen.state !== Run_State.STATE_RUNNING)
+        throw new Error('The run ended before the last call: ask for fewer --calls');
+      steps = seen.progress!.steps - began.progress!.steps;
       await pause(pauseMs);
     }
-    const ended = await client.getRun({name});
-    if (ended.state !== Run_State.STATE_RUNNING)
-      throw new Error('The run ended before the last call: ask for fewer --calls');
-    print(times, Number(ended.progress?.steps ?? 0) - Number(began.progress?.steps ?? 0));
+    print(times, steps);
     await client.cancelRun({name});
   } finally {
     close();
@@ -71,7 +79,7 @@ async function startRun(client: FtftServiceClient, dataFolder: string): Promise<
   for (;;) {
     const seen = await client.getRun({name: run!.name});
     if (seen.state === Run_State.STATE_FAILED) throw new Error(`The run failed: ${seen.error?.message}`);
-    if (Number(seen.progress?.steps ?? 0) > 0) return seen;
+    if ((seen.progress?.steps ?? 0) > 0) return seen;
     if (performance.now() - startedAt > startWithinMs) throw new Error('The run has made no step in five minutes');
     await pause(pollMs);
   }
@@ -89,7 +97,7 @@ function print(times: Record<string, number[]>, steps: number): void {
     table.push([call, values.length, ...cells, p99 <= targetMs ? 'yes' : 'NO']);
   }
   console.log(table.toString());
-  console.log(`The run made about ${steps} steps meanwhile`);
+  console.log(`The run made ${steps} steps meanwhile`);
 }
 
 async function milliseconds(call: () => Promise<unknown>): Promise<number> {
