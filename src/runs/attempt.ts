@@ -6,6 +6,7 @@ import {pathToFileURL} from 'node:url';
 import {FtftError} from '../errors.js';
 import {AttemptWriter, type WriterContext} from './attempt-writer.js';
 import {removeCheckpoints, removeLeftovers} from './checkpoints.js';
+import type {DiskReserve} from './disk-reserve.js';
 import {cancelling, ended, lost, released} from './run-changes.js';
 import {executionTimeout, unexpected} from './run-errors.js';
 import type {Change, Lease, StoredRun} from './store.js';
@@ -17,6 +18,7 @@ const settleRetryMs = 1000;
 export interface AttemptContext extends WriterContext {
   leaseMs: number;
   trainerEntry: string;
+  reserve: DiskReserve;
 }
 
 type Ending = (stored: StoredRun, now: number) => Change;
@@ -202,17 +204,19 @@ export class Attempt {
     };
   }
 
-  /** Writes the end, again and again where the disk is full; gives up when the lease is void. */
+  /** Writes the end, into the reserve where the disk is full; again and again, until the lease is void. */
   private async settle(): Promise<void> {
+    const {logger, reserve} = this.context;
     const ending = this.ending ?? (this.isStopping ? released : lost);
-    while (!this.isFenced) {
+    for (let numTries = 1; !this.isFenced; numTries++) {
       try {
         if (!this.writer.append(stored => ending(stored, Date.now()))) this.fence();
         return;
       } catch (error) {
-        this.context.logger.error({...this.lease, error: String(error)}, 'The end of the run could not be written');
-        if (this.isDraining) return;
-        await wait(settleRetryMs);
+        logger.error({...this.lease, error: String(error)}, 'The end of the run could not be written');
+        await reserve.release();
+        if (numTries > 1 && this.isDraining) return;
+        if (numTries > 1) await wait(settleRetryMs);
       }
     }
   }

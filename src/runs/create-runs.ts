@@ -9,6 +9,7 @@ import type {StepTelemetry} from './attempt-writer.js';
 import {cancelRun} from './cancel-run.js';
 import {DataMaps} from './data-maps.js';
 import {Datasets} from './datasets.js';
+import {DiskReserve} from './disk-reserve.js';
 import {readEvents} from './event-reader.js';
 import {FileStore} from './file-store.js';
 import {type Logger, silent} from './logger.js';
@@ -80,6 +81,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     options.trainerEntry ?? fileURLToPath(new URL(`./trainer${extname(import.meta.url)}`, import.meta.url));
   const runner = new Runner({
     ...{store, owner, leaseMs, trainerEntry, logger, onAppended, onStep},
+    reserve: new DiskReserve(join(dataDir, '.reserve')),
     ...{runsFolder, tokensFolder: join(cacheDir, 'tokens'), datasets, dataMaps},
   });
   const getRun = (id: string): RunRecord => {

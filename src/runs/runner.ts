@@ -98,7 +98,8 @@ export class Runner {
   }
 
   private async prepare({run, work}: StoredRun): Promise<TrainerJob> {
-    const {datasets, dataMaps, runsFolder, tokensFolder, store} = this.context;
+    const {datasets, dataMaps, runsFolder, tokensFolder, store, reserve, logger} = this.context;
+    await reserve.take().catch(error => logger.warn({error: String(error)}, 'There is no room to set aside'));
     const {spec, progress} = run;
     const {checkpoint} = work;
     const folder = join(runsFolder, run.uid);
