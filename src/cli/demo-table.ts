@@ -57,7 +57,7 @@ export function tableNotes(arms: Arm[]): string[] {
   return [
     'Seconds: how long a run held the device, its one evaluation of the four sets at the end included.',
     `FTFT is reference ${parts[0]} + data map ${(ftft?.mapSeconds ?? 0).toFixed(1)} + main ${parts[1]}; the random third is the main run alone.`,
-    `Accuracy with its 95 % interval (Wilson). Test instances: ${sizes.join(', ')}.`,
+    `Accuracy over its 95 % interval (Wilson). Instances: ${sizes.join(', ')}.`,
   ];
 }
 

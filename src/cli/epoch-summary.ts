@@ -20,6 +20,7 @@ export function createEpochSummary(): (message: StreamDynamicsResponse) => strin
         return `run     ${stateWord(event.value.state)}${retry}`;
       }
       case 'epochStarted':
+        // A second time after EpochsDiscarded: the chunks of the lost attempt are forgotten.
         epochs.set(event.value.epoch, {instances: 0, chunks: 0, pTrue: 0, correct: 0});
         return undefined;
       case 'chunk':
@@ -40,7 +41,6 @@ export function createEpochSummary(): (message: StreamDynamicsResponse) => strin
         return event.value.evaluations.map(evaluationLine).join('\n');
       case 'epochsDiscarded': {
         const {firstEpoch, steps, reason} = event.value;
-        for (const epoch of epochs.keys()) if (epoch >= firstEpoch) epochs.delete(epoch);
         return `lost    what came after step ${count(steps)} is void (${reason}); epoch ${firstEpoch + 1} is trained again`;
       }
       default:
