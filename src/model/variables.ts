@@ -43,6 +43,13 @@ export function assignValues(variable: Variable, values: Float32Array): void {
 }
 
 /** Reads the value that the variable has when asked. */
-export function asNamedTensor({name, shape, read}: Variable): NamedTensor {
-  return {name, shape, read: () => tf.tidy(() => read().dataSync() as Float32Array)};
+export function asNamedTensor(variable: Variable): NamedTensor {
+  const read = () => {
+    // No tidy: it would look for tensors in each number of what it returns.
+    const value = variable.read();
+    const values = value.dataSync() as Float32Array;
+    value.dispose();
+    return values;
+  };
+  return {name: variable.name, shape: variable.shape, read};
 }
