@@ -31,6 +31,7 @@ test('with one value a side only the least difference may be', () => {
 test('the 99th percentile of 200 values is the 198th', () => {
   const values = Array.from({length: 200}, (_, i) => 200 - i);
   assert.equal(percentile(values, 0.99), 198);
+  assert.equal(percentile(values.slice(50), 0.99), 149);
   assert.equal(percentile(values, 1), 200);
   assert.equal(percentile([7], 0.99), 7);
   assert.ok(Number.isNaN(percentile([], 0.5)));
