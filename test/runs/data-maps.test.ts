@@ -6,7 +6,17 @@ import type {DataMapCreation} from '../../src/runs/api.js';
 import {packBits} from '../../src/runs/columns.js';
 import type {RunsWithLife} from '../../src/runs/create-runs.js';
 import {faults} from './support/faults.js';
-import {bytes, creation, header, importPets, lines, openRuns, waitForEnd, waitUntil} from './support/open-runs.js';
+import {
+  allEvents,
+  bytes,
+  creation,
+  header,
+  importPets,
+  lines,
+  openRuns,
+  waitForEnd,
+  waitUntil,
+} from './support/open-runs.js';
 
 const mapOf = (rest: Partial<DataMapCreation> = {}): DataMapCreation => ({
   run: 'reference',
@@ -66,6 +76,15 @@ test('a data map is deterministic, reads back, and its digest is that of its col
   for (const column of [confidence, variability, correctness, forgettingEvents, packBits(isSelected)])
     hash.update(Buffer.from(column.buffer, column.byteOffset, column.byteLength));
   assert.equal(hash.digest('hex'), map.digest);
+
+  const timesRight = new Uint32Array(60);
+  for (const {event} of await allEvents(runs, 'reference'))
+    if (event.kind === 'chunk')
+      for (let i = 0; i < 60; i++) {
+        const isDog = event.logits[2 * i + 1] > event.logits[2 * i];
+        if (isDog === (i % 3 === 0)) timesRight[i]++;
+      }
+  assert.deepEqual(correctness, timesRight);
 
   assert.deepEqual(await runs.buildDataMap(mapOf({selection})), map, 'the same map again');
   assert.deepEqual(runs.getDataMap(map.id), map);

@@ -187,7 +187,7 @@ test('datasets are listed from the newest to the oldest, page by page', async t 
 test('what a dead server was writing is removed at start-up, what a living one writes is not', async t => {
   const options = await runsOptions(await temporaryFolder(t));
   const splits = join(options.dataDir, 'splits');
-  const [dead, other] = [`.incoming-${hostname()}~4194305~aaaa`, '.incoming-elsewhere~1~bbbb'];
+  const [dead, other] = [`.incoming-${hostname()}~4194305~aaaa`, '.incoming-elsewhere~4194305~bbbb'];
   for (const name of [dead, other]) await mkdir(join(splits, name), {recursive: true});
   const runs = await createRuns(options);
   t.after(() => runs.close({graceMs: 0}));

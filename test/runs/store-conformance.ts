@@ -164,12 +164,14 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
 
   test(`${name}: a transaction that fails takes back every call in it`, async () => {
     const {store} = await open();
-    await assert.rejects(async () =>
-      store.transaction(() => {
-        store.runs.insert(pendingRun('a'));
-        store.log.append({runId: 'a'}, stored => ({stored, events: [{kind: 'epoch-started', epoch: 0}]}));
-        throw new Error('no');
-      }),
+    await assert.rejects(
+      async () =>
+        store.transaction(() => {
+          store.runs.insert(pendingRun('a'));
+          store.log.append({runId: 'a'}, stored => ({stored, events: [{kind: 'epoch-started', epoch: 0}]}));
+          throw new Error('no');
+        }),
+      /^Error: no$/,
     );
     assert.equal(await store.runs.get('a'), undefined);
     assert.deepEqual(await store.log.read('a', 1, 10), []);
