@@ -72,13 +72,13 @@ export function differenceLines(arm: Arm, other: Arm): string[] {
       return `${title}  fewer than ${leastInstances} test instances: no number is shown`;
     const {low, high} = differenceInterval(a.accuracy, a.instanceCount, b.accuracy, b.instanceCount);
     const isInside = low <= 0 && high >= 0;
-    const verdict = isInside ? 'no difference lies inside it' : 'no difference lies outside it';
+    const verdict = isInside ? 'zero lies inside it' : 'zero lies outside it';
     return `${title}  ${signed(a.accuracy - b.accuracy).padStart(5)} points, 95 % interval ${signed(low)} to ${signed(high)}: ${verdict}`;
   });
   return [
     `${name(arm)} against ${name(other)}`,
     ...lines.map(line => `  ${line}`),
-    'Where no difference lies inside the interval, chance among the test instances may have made it.',
+    'Where zero lies inside the interval, chance among the test instances may have made the difference.',
     'This is one seed. Seeds differ by several points out of distribution: compare several.',
   ];
 }

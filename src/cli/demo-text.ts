@@ -23,7 +23,7 @@ export function demoIntroduction(options: DemoOptions, paint: Paint): string {
     4  fine-tune ${options.mainModel} on that third, for a third of the steps
     5  do the same on everything (ERM) and on a random third, and compare
 
-  It takes ${about(options)} on two cores; seed ${options.seed}, ${options.epochs} epochs. Ctrl-C stops it in good order.
+  It takes ${about(options)} on two cores; seed ${options.seed}, ${options.epochs} epochs, learning rate ${options.learningRate}. Ctrl-C stops it in good order.
 `;
 }
 

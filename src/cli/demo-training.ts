@@ -23,7 +23,6 @@ export interface DemoRuns {
 }
 
 const batchSize = 32;
-const learningRate = 5e-5;
 const ambiguousFraction = 0.33;
 const cancelWithinMs = 10_000;
 
@@ -40,7 +39,7 @@ export function demoRuns(client: FtftServiceClient, options: DemoOptions, io: Io
     layers,
     epochs: options.epochs,
     batchSize,
-    learningRate,
+    learningRate: options.learningRate,
     seed: options.seed,
     // Longer than any run here: the sets are evaluated once, at the end.
     evaluationIntervalSteps: 2 ** 31 - 1,

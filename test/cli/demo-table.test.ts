@@ -20,8 +20,8 @@ test('reference, map and main all count as cost', () => {
 
 test('a difference is told apart from none only outside its interval', () => {
   const lines = (a: number) => differenceLines(arm('FTFT, x', [1], a, 2000), arm('ERM, y', [1], 0.8, 2000));
-  assert.match(lines(0.81)[1], /movie +ID +\+1\.0 points, 95 % interval −1\.5 to \+3\.5: no difference lies inside it/);
-  assert.match(lines(0.85)[1], /\+5\.0 points, .*: no difference lies outside it/);
+  assert.match(lines(0.81)[1], /movie +ID +\+1\.0 points, 95 % interval −1\.5 to \+3\.5: zero lies inside it/);
+  assert.match(lines(0.85)[1], /\+5\.0 points, .*: zero lies outside it/);
   assert.equal(lines(0.8)[0], 'FTFT against ERM');
   assert.match(lines(0.8)[2], /Amazon +OOD +was not evaluated/);
 });

@@ -31,6 +31,7 @@ beforeEach(async () => {
   fake.modelUri = pathToFileURL(join(folder, 'model')).href;
   options = {
     seed: 5,
+    learningRate: 2e-4,
     numTrain: 50,
     numTest: 30,
     epochs: 4,
@@ -111,7 +112,7 @@ test('the table counts reference and map as cost, and fits 100 columns', async (
   assert.match(out, /FTFT +│ +128 │ +7[56]\.\d │ +84 %/);
   assert.match(out, /random third +│ +42 │ +30\.5 │ +34 %/);
   assert.match(out, /82\.7–88\.8/);
-  assert.match(out, /movie +ID +−1\.3 points, 95 % interval −5\.7 to \+3\.1: no difference lies inside it/);
+  assert.match(out, /movie +ID +−1\.3 points, 95 % interval −5\.7 to \+3\.1: zero lies inside it/);
   assert.match(out, /easy {6}50\.0 %[\s\S]*overlap[\s\S]*verdict/);
   for (const line of out.split('\n')) assert.ok(line.length <= 100, `${line.length}: ${line}`);
   assert.ok(!out.includes('\u001b'), 'no colours in a pipe');
