@@ -23,7 +23,8 @@ export function demoIntroduction(options: DemoOptions, paint: Paint): string {
     4  fine-tune ${options.mainModel} on that third, for a third of the steps
     5  do the same on everything (ERM) and on a random third, and compare
 
-  It takes ${about(options)} on two cores; seed ${options.seed}, ${options.epochs} epochs, learning rate ${options.learningRate}. Ctrl-C stops it in good order.
+  Every run: ${options.epochs} epochs or a third of their steps, peak learning rate ${options.learningRate}, seed ${options.seed}.
+  It takes ${about(options)} on two cores. Ctrl-C stops it in good order.
 `;
 }
 

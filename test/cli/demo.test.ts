@@ -88,9 +88,9 @@ test('the demo makes the calls of FTFT, ERM and a random third, in order, with o
   assert.deepEqual(
     specs.map(spec => [spec.layers, spec.seed, spec.epochs, spec.batchSize, spec.learningRate]),
     [
-      [3, 5, 4, 32, 5e-5],
-      [0, 5, 4, 32, 5e-5],
-      [0, 5, 4, 32, 5e-5],
+      [3, 5, 4, 32, 2e-4],
+      [0, 5, 4, 32, 2e-4],
+      [0, 5, 4, 32, 2e-4],
     ],
   );
   assert.deepEqual((main as FineTuneMainRequest).stepBudget, {$case: 'stepFraction', value: 1 / 3});
