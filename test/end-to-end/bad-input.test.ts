@@ -1,0 +1,243 @@
+// Everything wrong that a user can send, to one real server: one clear error each, nothing half-written, and the server lives on.
+import assert from 'node:assert/strict';
+import {readdirSync} from 'node:fs';
+import {rm, truncate, writeFile} from 'node:fs/promises';
+import {join} from 'node:path';
+import {after, before, test} from 'node:test';
+import {createClientFactory, Status} from 'nice-grpc';
+import {errorDetailsClientMiddleware} from 'nice-grpc-error-details';
+import {openSafetensors, writeSafetensors} from '../../src/data/safetensors.js';
+import {InstanceMetric, Region} from '../../src/server/gen/ftft/v1/data_map.js';
+import {type FtftServiceClient, FtftServiceDefinition} from '../../src/server/gen/ftft/v1/ftft_service.js';
+import {Precision, type Run, Run_State, type TrainingSpec} from '../../src/server/gen/ftft/v1/run.js';
+import {detail, errorOf, reasonOf} from '../server/start-test-server.js';
+import {importText, type Refusal, wrongImports} from '../support/import-text.js';
+import {type ServerProcess, startServer, temporaryFolder} from '../support/server-process.js';
+import {waitForEnd} from '../support/small-run.js';
+import {tinyLines, writeTinyModel} from '../support/tiny-model.js';
+
+const numTrain = 24;
+const spec: Partial<TrainingSpec> = {
+  dataset: 'datasets/pets',
+  model: 'local:tiny',
+  maxLength: 16,
+  epochs: 2,
+  batchSize: 8,
+  learningRate: 1e-3,
+};
+const folder = temporaryFolder();
+const [dataDir, modelDir] = [join(folder, 'data'), join(folder, 'models')];
+let server: ServerProcess;
+let client: FtftServiceClient;
+
+before(async () => {
+  for (const name of ['tiny', 'no-weights', 'truncated', 'corrupt', 'other-shapes'])
+    await writeTinyModel(join(modelDir, name));
+  await writeTinyModel(join(modelDir, 'nan'), tensor =>
+    tensor.name.includes('layer.1.output.dense.weight')
+      ? {...tensor, read: () => tensor.read().fill(Number.NaN)}
+      : tensor,
+  );
+  const weights = (name: string) => join(modelDir, name, 'model.safetensors');
+  await rm(weights('no-weights'));
+  await truncate(weights('truncated'), 5000);
+  await writeFile(weights('corrupt'), Buffer.alloc(5000, 7));
+  const wider = [...openSafetensors(weights('tiny')).values()].map(tensor =>
+    tensor.name.endsWith('word_embeddings.weight')
+      ? {...tensor, shape: [51, 8], read: () => new Float32Array(51 * 8)}
+      : tensor,
+  );
+  await writeSafetensors(weights('other-shapes'), wider);
+
+  server = await startServer(dataDir, {FTFT_MODEL_DIR: modelDir});
+  client = createClientFactory().use(errorDetailsClientMiddleware).create(FtftServiceDefinition, server.channel);
+  await importText(client, {}, tinyLines(numTrain).join('\n'));
+  await importText(client, {dataset: 'datasets/others'}, tinyLines(numTrain + 1).join('\n'));
+});
+
+after(async () => {
+  await server?.stop();
+  await rm(folder, {recursive: true, force: true});
+});
+
+/** Everything that the server has: datasets, runs, and the files below its folder but the database. */
+async function state() {
+  const {datasets} = await client.listDatasets({});
+  const {runs} = await client.listRuns({});
+  const files = readdirSync(dataDir, {recursive: true, withFileTypes: true})
+    .filter(entry => entry.isFile() && !entry.name.startsWith('ftft.db'))
+    .map(({parentPath, name}) => join(parentPath, name));
+  return {datasets, runs: runs.map(({name, state}) => `${name} ${state}`), files: files.sort()};
+}
+
+/** The call fails as said, and leaves nothing. */
+async function refused(call: () => Promise<unknown>, {code, reason, violations, message}: Refusal): Promise<void> {
+  const before = await state();
+  const error = await errorOf(call());
+  assert.equal(`${Status[error.code]}/${reasonOf(error)}`, `${Status[code]}/${reason}`, error.details);
+  const found = detail(error, 'google.rpc.BadRequest')?.fieldViolations ?? [];
+  assert.deepEqual(
+    found.map(({field, description}) => `${field}: ${description}`),
+    violations ?? [],
+  );
+  assert.match(error.details, message ?? /^Cannot [^\n]+[^.]$/);
+  assert.deepEqual(await state(), before);
+}
+
+const invalid = (...violations: string[]): Refusal => ({
+  code: Status.INVALID_ARGUMENT,
+  reason: 'INVALID_FIELD',
+  violations,
+});
+const precondition = (reason: string, message: RegExp): Refusal => ({
+  code: Status.FAILED_PRECONDITION,
+  reason,
+  message,
+});
+
+for (const [name, content, refusal] of wrongImports)
+  test(`an import is refused whole: ${name}`, async () => {
+    await refused(() => importText(client, {dataset: 'datasets/bad'}, content), refusal);
+    await refused(() => importText(client, {split: 'extra'}, content), refusal);
+    assert.equal(reasonOf(await errorOf(client.getDataset({name: 'datasets/bad'}))), 'DATASET_NOT_FOUND');
+  });
+
+test('an import that its client breaks off leaves nothing', async () => {
+  const before = await state();
+  const breaking = new AbortController();
+  const call = importText(client, {dataset: 'datasets/bad'}, tinyLines(9).join('\n'), breaking.signal, () =>
+    breaking.abort(),
+  );
+  await assert.rejects(call, {name: 'AbortError'});
+  await new Promise(resolve => setTimeout(resolve, 200));
+  assert.deepEqual(await state(), before);
+});
+
+test('an empty text is a warning', async () => {
+  const {warnings, split} = await importText(
+    client,
+    {dataset: 'datasets/empty-text'},
+    '{"uid":"a","text":"","label":"cat"}',
+  );
+  assert.deepEqual(warnings, ['1 instance has an empty text, the first in line 1']);
+  assert.equal(split?.instanceCount, 1);
+});
+
+const wrongModels: [string, RegExp][] = [
+  ['no-weights', /it must hold model\.safetensors .*found neither$/],
+  ['truncated', /model\.safetensors: it must hold \d+ bytes of values, found \d+: it is cut off/],
+  ['corrupt', /model\.safetensors: its header must have at most/],
+  ['other-shapes', /word_embeddings\.weight.*50.*51/],
+];
+for (const [name, message] of wrongModels)
+  test(`a model folder is refused before anything runs: ${name}`, () =>
+    refused(
+      () => client.trainReference({spec: {...spec, model: `local:${name}`}}),
+      precondition('MODEL_INVALID', message),
+    ));
+
+test('a reference of fewer than two epochs, and all else that is wrong with it, is refused at once', async () => {
+  const few = 'spec.epochs: must be at least 2, since variability needs two, current value is 1';
+  await refused(() => client.trainReference({spec: {...spec, epochs: 1}}), invalid(few));
+  await refused(
+    () => client.trainReference({runId: 'Not an id', spec: {...spec, epochs: 1, learningRate: -1}}),
+    invalid(
+      'run_id: must be 1 to 63 characters, [a-z]([-a-z0-9]*[a-z0-9])?, current value is "Not an id"',
+      few,
+      'spec.learning_rate: must be more than 0 and at most 1, current value is -1',
+    ),
+  );
+  await refused(
+    () => client.trainReference({spec: {...spec, layers: 3, maxLength: 17}}),
+    invalid(
+      "spec.layers: must be from 1 to the model's 2 layers, current value is 3",
+      "spec.max_length: must be at most the model's 16 positions, current value is 17",
+    ),
+  );
+});
+
+test('a set field that this version does not honour is refused by name', async () => {
+  const notSupported = (field: string): Refusal => ({
+    code: Status.UNIMPLEMENTED,
+    reason: 'NOT_SUPPORTED',
+    message: new RegExp(`this version does not support ${field}; leave it out$`),
+  });
+  const dataMap = 'dataMaps/none';
+  const calls: [string, () => Promise<unknown>][] = [
+    ['early_stopping', () => client.fineTuneMain({dataMap, spec, earlyStopping: {patience: 1}})],
+    [
+      'spec.precision: PRECISION_BFLOAT16',
+      () => client.trainReference({spec: {...spec, precision: Precision.PRECISION_BFLOAT16}}),
+    ],
+    ['filter', () => client.listRuns({filter: 'state = RUNNING'})],
+    ['ImportDynamics', () => client.importDynamics((async function* () {})())],
+    ['CompareDataMaps', () => client.compareDataMaps({dataMap, otherDataMap: dataMap})],
+    ['DeleteRun', () => client.deleteRun({name: 'runs/none'})],
+  ];
+  for (const [field, call] of calls) await refused(call, notSupported(field));
+});
+
+test('a loss that turns NaN fails its run with that reason, and the next run succeeds', async () => {
+  await client.trainReference({runId: 'nan', spec: {...spec, model: 'local:nan'}});
+  await client.trainReference({runId: 'reference', spec});
+  const failed = await waitForEnd(client, 'runs/nan');
+  assert.equal(failed.state, Run_State.STATE_FAILED);
+  assert.equal(reasonIn(failed), 'LOSS_NOT_FINITE');
+  assert.match(failed.error!.message, /loss .*NaN/);
+  assert.deepEqual([failed.modelUri, failed.progress?.committedEpochs], ['', 0]);
+  const {files} = await state();
+  assert.deepEqual(
+    files.filter(file => file.includes(join('runs', failed.uid))),
+    [],
+  );
+  const next = await waitForEnd(client, 'runs/reference');
+  assert.equal(next.state, Run_State.STATE_SUCCEEDED, next.error?.message);
+});
+
+test('a share outside (0, 1] and metrics without columns are refused', async () => {
+  for (const fraction of [-0.1, 1.001, Number.NaN, Number.POSITIVE_INFINITY])
+    await refused(
+      () => client.buildDataMap({run: 'runs/reference', selection: {fraction}}),
+      invalid(`selection.fraction: must be more than 0 and at most 1, current value is ${fraction}`),
+    );
+  const criterion = {$case: 'metric' as const, value: {metric: InstanceMetric.INSTANCE_METRIC_EL2N}};
+  const error = await errorOf(client.buildDataMap({run: 'runs/reference', selection: {criterion}}));
+  assert.deepEqual([error.code, reasonOf(error)], [Status.UNIMPLEMENTED, 'NOT_SUPPORTED']);
+  assert.match(error.details, /INSTANCE_METRIC_EL2N/);
+  await refused(
+    () => client.buildDataMap({run: 'runs/nan'}),
+    precondition('NO_COMMITTED_EPOCHS', /runs\/nan must have a committed epoch, it has none and is FAILED$/),
+  );
+});
+
+test('a map of another dataset and an empty selection are refused, a map that serves is trained on', async () => {
+  const random = (fraction: number) => ({criterion: {$case: 'region' as const, value: Region.REGION_RANDOM}, fraction});
+  await client.buildDataMap({dataMapId: 'third', run: 'runs/reference', selection: random(0.34)});
+  const empty = await client.buildDataMap({dataMapId: 'empty', run: 'runs/reference', selection: random(0.001)});
+  assert.equal(empty.dataMap?.selectedCount, 0);
+  await refused(
+    () => client.fineTuneMain({dataMap: 'dataMaps/third', spec: {...spec, dataset: 'datasets/others'}}),
+    precondition('DATA_MAP_OF_OTHER_DATASET', /must be of datasets\/others, split train; it is of datasets\/pets/),
+  );
+  await refused(
+    () => client.fineTuneMain({dataMap: 'dataMaps/empty', spec}),
+    precondition('SELECTION_EMPTY', /dataMaps\/empty must select at least one instance/),
+  );
+  const {run} = await client.fineTuneMain({dataMap: 'dataMaps/third', spec});
+  const ended = await waitForEnd(client, run!.name);
+  assert.equal(ended.state, Run_State.STATE_SUCCEEDED, ended.error?.message);
+});
+
+test('after all of it no temporary file is left', async () => {
+  const {files, runs} = await state();
+  assert.deepEqual(
+    files.filter(file => /\.tmp|\.incoming-/.test(file)),
+    [],
+  );
+  assert.equal(runs.length, 3);
+});
+
+function reasonIn(run: Run): string | undefined {
+  const text = Buffer.concat(run.error?.details.map(({value}) => value) ?? []).toString('latin1');
+  return /LOSS_NOT_FINITE/.exec(text)?.[0];
+}
