@@ -17,7 +17,7 @@ import {drawDataMap} from './data-map-picture.js';
 import {describeDataMap} from './data-map-words.js';
 import type {Io} from './io.js';
 import {wrongUsage} from './report-error.js';
-import {type ClientOptions, choice, integer, number, print, verb, withClient} from './verb.js';
+import {type ClientOptions, choice, integer, positive, print, verb, withClient} from './verb.js';
 
 interface MapOptions extends ClientOptions {
   region?: Region;
@@ -60,7 +60,7 @@ export function addBuildDataMap(program: Command, io: Io): void {
     .option('--region <region>', `${oneOf(regions)} (server default ambiguous)`, choice(regions))
     .option('--metric <metric>', `instead of a region, one end of a ranking: ${oneOf(metrics)}`, choice(metrics))
     .option('--lowest-first', 'the low end of the metric')
-    .option('--fraction <share>', 'share of the instances to select (server default 0.33)', number)
+    .option('--fraction <share>', 'share of the instances to select (server default 0.33)', positive(1))
     .option('--rule <rule>', `${oneOf(rules)} (server default upstream-quantile)`, choice(rules))
     .option('--seed <n>', 'seed of the random region', integer(0, 2 ** 32 - 1))
     .option('--estimator <estimator>', `${oneOf(estimators)} (server default sample-stddev)`, choice(estimators))

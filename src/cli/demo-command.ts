@@ -4,7 +4,7 @@ import type {Command} from 'commander';
 import {readConfig} from '../config.js';
 import {runDemo} from './demo.js';
 import type {Io} from './io.js';
-import {helpTail, integer, number} from './verb.js';
+import {helpTail, integer, positive} from './verb.js';
 
 /** The recipe's rate; and one for a run of 128 steps, in which the recipe's leaves a reference of 3 layers at chance. */
 const learningRates = {recipe: 5e-5, short: 2e-4};
@@ -52,7 +52,7 @@ export function addDemo(program: Command, io: Io): void {
     .option(
       '--learning-rate <rate>',
       'peak rate of every run (default 2e-4 up to 1,000 training instances, else 5e-5)',
-      number,
+      positive(1),
     )
     .option('--seed <n>', 'seed of heads, orders, dropout and the random third', integer(0, 2 ** 32 - 1), 0)
     .option('--reference <layers|model>', 'first layers of the main model, or a model of its own', '3')

@@ -5,7 +5,7 @@ import {resourceName} from './connect.js';
 import type {Io} from './io.js';
 import {wrongUsage} from './report-error.js';
 import {addTrainingOptions, reportRun, type TrainingOptions, toCreation, toSpec} from './training-options.js';
-import {integer, number, verb, withClient} from './verb.js';
+import {integer, positive, verb, withClient} from './verb.js';
 
 export function addTrainReference(program: Command, io: Io): void {
   const command = verb(
@@ -37,7 +37,7 @@ export function addFineTuneMain(program: Command, io: Io): void {
   ])
     .argument('<data-map>', 'data map whose selection is trained on; its dataset and split are taken over')
     .option('--max-steps <n>', 'most optimiser steps', integer(1))
-    .option('--step-fraction <share>', 'the same as a share of the ERM length (server default one third)', number);
+    .option('--step-fraction <share>', 'the same as a share of the ERM length (server default one third)', positive(1));
   addTrainingOptions(command).action((dataMap: string, options: MainOptions) =>
     withClient(options, async client => {
       const stepBudget = toStepBudget(options);

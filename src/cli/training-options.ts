@@ -8,7 +8,7 @@ import {clock, seconds, stateWord} from './format.js';
 import type {Io} from './io.js';
 import {createProgress} from './progress.js';
 import {RunEndedError} from './report-error.js';
-import {type ClientOptions, chatter, integer, keyValue, list, number, print} from './verb.js';
+import {type ClientOptions, chatter, integer, keyValue, list, number, positive, print} from './verb.js';
 
 export interface TrainingOptions extends ClientOptions {
   model: string;
@@ -42,7 +42,7 @@ export function addTrainingOptions(command: Command): Command {
     .option('--max-length <tokens>', 'longest input, special tokens included (server default 300)', integer(1))
     .option('--epochs <n>', 'epochs over the train split (server default 4)', integer(1))
     .option('--batch-size <n>', 'instances a step (server default 32)', integer(1))
-    .option('--learning-rate <rate>', 'peak learning rate (server default 2e-5)', number)
+    .option('--learning-rate <rate>', 'peak learning rate (server default 2e-5)', positive(1))
     .option('--warmup-ratio <share>', 'share of the steps that warm up (server default 0.1)', number)
     .option('--weight-decay <decay>', 'decoupled weight decay (server default 0)', number)
     .option('--seed <n>', 'seed of head, order and dropout (server default 0)', integer(0, uint32))

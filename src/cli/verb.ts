@@ -61,12 +61,24 @@ export function chatter(io: Io, options: ClientOptions): Output {
   return options.json ? io.stderr : io.stdout;
 }
 
-export function integer(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+/** Numbers of the contract are int32 where nothing else is said. */
+const maxInt32 = 2 ** 31 - 1;
+
+export function integer(least: number, most = maxInt32): (text: string) => number {
   return text => {
     const value = Number(text);
     if (text.trim() !== '' && Number.isInteger(value) && value >= least && value <= most) return value;
-    const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+    const range = most === maxInt32 && !(value > most) ? `of at least ${least}` : `from ${least} to ${most}`;
     throw new InvalidArgumentError(`It must be a whole number ${range}.`);
+  };
+}
+
+/** More than 0, and at most `most`: the contract takes 0 for a field left out, so that it would silently mean the default. */
+export function positive(most: number): (text: string) => number {
+  return text => {
+    const value = number(text);
+    if (value > 0 && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a number more than 0 and at most ${most}.`);
   };
 }
 

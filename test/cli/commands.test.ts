@@ -59,6 +59,22 @@ test('a training option that is no number exits 2 and says what it must be', asy
   assert.match(err, /whole number/);
 });
 
+test('a value that the contract takes for none, or cannot hold, exits 2 before anything is asked of the server', async () => {
+  const wrong: [string, string, string, RegExp][] = [
+    ['build-data-map', '--fraction', '0', /more than 0 and at most 1/],
+    ['build-data-map', '--fraction', '1.1', /more than 0 and at most 1/],
+    ['fine-tune-main', '--step-fraction', '0', /more than 0 and at most 1/],
+    ['train-reference', '--learning-rate', '0', /more than 0 and at most 1/],
+    ['train-reference', '--epochs', '0', /whole number of at least 1/],
+    ['train-reference', '--epochs', '4294967298', /whole number from 1 to 2147483647/],
+  ];
+  for (const [verb, option, value, message] of wrong) {
+    const {exitCode, err} = await run(fake.address, [verb, 'ref', option, value]);
+    assert.deepEqual([exitCode, message.test(err)], [2, true], `${verb} ${option} ${value}: ${err}`);
+  }
+  assert.equal(fake.requests.length, 0);
+});
+
 test('train-reference sends what was said and leaves the rest to the server', async () => {
   const {exitCode, out} = await run(fake.address, [
     'train-reference',
