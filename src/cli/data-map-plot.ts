@@ -64,6 +64,7 @@ export async function plotDataMap(columns: DataMapColumns, options: PlotOptions)
     });
   const {threshold} = options;
   const svg = Plot.plot({
+    ariaLabel: `${options.title}: ${options.subtitle}`,
     document,
     width,
     height,
@@ -167,7 +168,7 @@ function decorate(svg: SvgElement, columns: DataMapColumns, options: PlotOptions
 function standalone(markup: string): string {
   const rounded = markup.replace(/(c[xy])="(-?\d+\.\d{2})\d+"/g, '$1="$2"');
   const opened = rounded
-    .replace(/^<svg/, '<svg xmlns="http://www.w3.org/2000/svg"')
+    .replace(/^<svg/, '<svg xmlns="http://www.w3.org/2000/svg" role="img"')
     .replace(/( xmlns="[^"]+")(.*?)\1/, '$1$2');
   const ground = `<rect width="${width}" height="${height}" fill="white"/>`;
   return `<?xml version="1.0" encoding="UTF-8"?>\n${opened.replace(/>/, `>${ground}`)}\n`;

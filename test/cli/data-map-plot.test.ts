@@ -80,6 +80,12 @@ test('regions, axes, title and legend are written', async () => {
   );
 });
 
+test('a screen reader is told what the picture is', async () => {
+  const {root} = await draw(columnsOf(10));
+  assert.equal(root.getAttribute('role'), 'img');
+  assert.equal(root.getAttribute('aria-label'), 'Data map <of> demo: 300 instances');
+});
+
 test('the file stands alone: declared, white, without script, link or undefined number', async () => {
   const {svg} = await draw(columnsOf(300));
   assert.match(svg, /^<\?xml version="1\.0" encoding="UTF-8"\?>\n<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg"/);
