@@ -64,7 +64,6 @@ export async function plotDataMap(columns: DataMapColumns, options: PlotOptions)
     });
   const {threshold} = options;
   const svg = Plot.plot({
-    ariaLabel: `${options.title}: ${options.subtitle}`,
     document,
     width,
     height,
@@ -88,7 +87,7 @@ export async function plotDataMap(columns: DataMapColumns, options: PlotOptions)
     ],
   });
   decorate(svg as unknown as SvgElement, columns, options, colors);
-  return standalone(svg.outerHTML);
+  return standalone(svg.outerHTML, `${options.title}: ${options.subtitle}`);
 }
 
 /** Title, axis labels and legend: Plot's own legend is HTML, which an SVG file cannot hold. */
@@ -164,12 +163,13 @@ function decorate(svg: SvgElement, columns: DataMapColumns, options: PlotOptions
   add('text', {...entry, y}, `variability ${options.threshold.toFixed(3)}`);
 }
 
-/** A file of its own: declared as SVG, a white ground, and no more digits than can be seen. */
-function standalone(markup: string): string {
+/** A file of its own: declared as SVG, named for screen readers, a white ground, and no more digits than can be seen. */
+function standalone(markup: string, label: string): string {
   const rounded = markup.replace(/(c[xy])="(-?\d+\.\d{2})\d+"/g, '$1="$2"');
   const opened = rounded
-    .replace(/^<svg/, '<svg xmlns="http://www.w3.org/2000/svg" role="img"')
+    .replace(/^<svg/, '<svg xmlns="http://www.w3.org/2000/svg"')
     .replace(/( xmlns="[^"]+")(.*?)\1/, '$1$2');
   const ground = `<rect width="${width}" height="${height}" fill="white"/>`;
-  return `<?xml version="1.0" encoding="UTF-8"?>\n${opened.replace(/>/, `>${ground}`)}\n`;
+  const title = `<title>${label.replace(/[&<>]/g, character => `&#${character.charCodeAt(0)};`)}</title>`;
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${opened.replace(/>/, `>${title}${ground}`)}\n`;
 }
