@@ -82,7 +82,7 @@ test('regions, axes, title and legend are written', async () => {
 
 test('a screen reader is told what the picture is', async () => {
   const {root} = await draw(columnsOf(10));
-  assert.equal(root.firstElementChild?.tagName, 'title');
+  assert.equal(root.firstElementChild?.localName, 'title');
   assert.equal(root.firstElementChild?.textContent, 'Data map <of> demo: 300 instances');
 });
 
