@@ -10,7 +10,7 @@ import type {LogEvent, RunRecord, StoredEvent} from './types.js';
 
 const progressIntervalMs = 500;
 
-/** Live telemetry of one optimizer update. */
+/** Live telemetry of one optimizer update; run: with progress and cost so far. */
 export interface StepTelemetry {
   run: RunRecord;
   steps: number;
@@ -59,9 +59,11 @@ export class AttemptWriter {
       case 'step': {
         this.live.step(event, flops);
         const {steps, loss, seconds, instances, tokens} = event;
-        this.context.onStep({run: this.stored.run, steps, loss, seconds, instances, tokens});
+        const now = Date.now();
+        const {run} = progressed(this.stored, this.live.at(now), now);
+        this.context.onStep({run, steps, loss, seconds, instances, tokens});
         // Steps are progress, not history: they change the run, and not at every one.
-        if (Date.now() - this.writtenAt < progressIntervalMs) return true;
+        if (now - this.writtenAt < progressIntervalMs) return true;
         return this.append(stored => ({stored, events: []}));
       }
       case 'evaluations':

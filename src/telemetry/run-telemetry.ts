@@ -28,7 +28,7 @@ interface Watched {
 export interface RunTelemetry {
   /** An event that was just appended, and the run as it is after it. */
   appended(run: RunRecord, stored: StoredEvent): void;
-  /** An optimizer update; the run's cost may be a moment old. */
+  /** An optimizer update; run: with its cost so far, never that of an earlier call. */
   stepped(step: {run: RunRecord; steps: number; loss: number}): void;
   /** Ends the spans of runs that go on elsewhere or later. */
   close(): void;

@@ -1,6 +1,6 @@
 // Everything wrong that a user can send, to one real server: one clear error each, nothing half-written, and the server lives on.
 import assert from 'node:assert/strict';
-import {readdirSync} from 'node:fs';
+import {readdirSync, readFileSync} from 'node:fs';
 import {rm, truncate, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
@@ -26,7 +26,7 @@ const spec: Partial<TrainingSpec> = {
   learningRate: 1e-3,
 };
 const folder = temporaryFolder();
-const [dataDir, modelDir] = [join(folder, 'data'), join(folder, 'models')];
+const [dataDir, modelDir, cacheDir] = ['data', 'models', 'cache'].map(name => join(folder, name));
 let server: ServerProcess;
 let client: FtftServiceClient;
 
@@ -49,9 +49,10 @@ before(async () => {
   );
   await writeSafetensors(weights('other-shapes'), wider);
 
-  server = await startServer(dataDir, {FTFT_MODEL_DIR: modelDir});
+  server = await startServer(dataDir, {FTFT_MODEL_DIR: modelDir, FTFT_CACHE_DIR: cacheDir});
   client = createClientFactory().use(errorDetailsClientMiddleware).create(FtftServiceDefinition, server.channel);
   await importText(client, {}, tinyLines(numTrain).join('\n'));
+  await importText(client, {split: 'ood', outOfDistribution: true}, tinyLines(numTrain).join('\n'));
   await importText(client, {dataset: 'datasets/others'}, tinyLines(numTrain + 1).join('\n'));
 });
 
@@ -223,18 +224,54 @@ test('a map of another dataset and an empty selection are refused, a map that se
     () => client.fineTuneMain({dataMap: 'dataMaps/empty', spec}),
     precondition('SELECTION_EMPTY', /dataMaps\/empty must select at least one instance/),
   );
-  const {run} = await client.fineTuneMain({dataMap: 'dataMaps/third', spec});
+  const {run} = await client.fineTuneMain({runId: 'main', dataMap: 'dataMaps/third', spec});
   const ended = await waitForEnd(client, run!.name);
   assert.equal(ended.state, Run_State.STATE_SUCCEEDED, ended.error?.message);
 });
 
 test('after all of it no temporary file is left', async () => {
-  const {files, runs} = await state();
-  assert.deepEqual(
-    files.filter(file => /\.tmp|\.incoming-/.test(file)),
-    [],
-  );
+  const {runs} = await state();
   assert.equal(runs.length, 3);
+  const left = readdirSync(folder, {recursive: true, encoding: 'utf8'}).filter(file =>
+    /\.tmp|\.incoming-.*\//.test(file),
+  );
+  assert.deepEqual(left, []);
+});
+
+test('the metrics tell what was trained, what it cost and what failed, once', async () => {
+  const text = await (await fetch(`http://${server.httpAddress}/metrics`)).text();
+  const value = (name: string, ...labels: string[]) => {
+    const line = text
+      .split('\n')
+      .find(line => line.startsWith(`${name}{`) && labels.every(part => line.includes(part)));
+    return Number(line?.split(' ')[1]);
+  };
+  assert.equal(value('ftft_run_failures_total', 'kind="reference"', 'reason="LOSS_NOT_FINITE"'), 1);
+  const {runs} = await client.listRuns({});
+  for (const [kind, id] of [
+    ['kind="reference"', 'reference'],
+    ['kind="main"', 'main'],
+  ]) {
+    const {cost, progress, evaluations} = runs.find(({name}) => name === `runs/${id}`)!;
+    const model = 'model="local:tiny"';
+    assert.ok(cost!.trainedInstances > 0);
+    assert.equal(value('ftft_training_steps_total', kind, model), progress!.steps);
+    assert.equal(value('ftft_training_instances_total', kind, model), cost!.trainedInstances);
+    assert.equal(value('ftft_training_tokens_total', kind, model), cost!.trainedTokens);
+    assert.equal(value('ftft_training_flops_total', kind, model), cost!.flops);
+    const {seconds, nanos} = cost!.acceleratorTime!;
+    const accelerator = value('ftft_training_accelerator_seconds_total', kind, model);
+    assert.ok(Math.abs(accelerator - (seconds + nanos / 1e9)) < 1e-6, `${accelerator} of ${seconds} s ${nanos} ns`);
+    assert.ok(value('ftft_training_loss', kind, model) > 0);
+    assert.equal(value('ftft_eval_accuracy_ratio', kind, model, 'split="ood"', 'ood="true"'), evaluations[0].accuracy);
+  }
+  assert.match(text, /^ftft_stream_subscribers 0$/m);
+});
+
+test('after training and checking models, the server itself has not loaded TensorFlow', () => {
+  const libraries = readFileSync(`/proc/${server.child.pid}/maps`, 'utf8');
+  assert.match(libraries, /libsql/, 'native libraries are listed');
+  assert.doesNotMatch(libraries, /libtensorflow|tfjs_binding/);
 });
 
 function reasonIn(run: Run): string | undefined {

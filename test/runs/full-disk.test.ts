@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import {execFileSync} from 'node:child_process';
-import {mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync} from 'node:fs';
+import {readdirSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
-import {type TestContext, test} from 'node:test';
+import {test} from 'node:test';
 import {createRuns} from '../../src/runs/create-runs.js';
+import {fillUp, mountSmallDisk, unmount} from '../support/small-disk.js';
 import {faults} from './support/faults.js';
 import {
   bytes,
@@ -16,8 +16,6 @@ import {
   waitForEnd,
   waitUntil,
 } from './support/open-runs.js';
-
-const sizeBytes = 4 << 20;
 
 test('on a full disk an import leaves nothing, a run fails with DISK_FULL at once, and with room again all goes on', async t => {
   const folder = await temporaryFolder(t);
@@ -36,7 +34,7 @@ test('on a full disk an import leaves nothing, a run fails with DISK_FULL at onc
     await runs.trainReference(creation({seed: faults.slow, epochs: 200}, {id: 'run'}));
     await waitUntil(runs, 'run', ({progress}) => progress.committedEpochs > 0);
     const ballast = join(disk, 'ballast');
-    while (free(disk) > 0) writeFileSync(ballast, Buffer.alloc(free(disk)), {flag: 'a'});
+    fillUp(disk, ballast);
     const run = await waitForEnd(runs, 'run');
     assert.deepEqual([run.state, run.error?.code, run.error?.reason], ['FAILED', 'RESOURCE_EXHAUSTED', 'DISK_FULL']);
     assert.equal((await runs.buildDataMap({run: 'run', validateOnly: true})).isFinal, true, 'its epochs are readable');
@@ -46,24 +44,6 @@ test('on a full disk an import leaves nothing, a run fails with DISK_FULL at onc
     assert.equal((await waitForEnd(runs, 'next')).state, 'SUCCEEDED');
   } finally {
     await runs.close({graceMs: 0});
-    // Lazily: the binding keeps its file open until its statements are collected.
-    execFileSync('umount', ['-l', disk]);
+    unmount(disk);
   }
 });
-
-const free = (disk: string): number => {
-  const {bavail, bsize} = statfsSync(disk);
-  return bavail * bsize;
-};
-
-/** False, with the test skipped and the reason said, where this user may not mount. */
-function mountSmallDisk(t: TestContext, disk: string): boolean {
-  mkdirSync(disk);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'tmpfs', disk], {stdio: 'pipe'});
-  } catch {
-    t.skip('needs the right to mount a small file system');
-    return false;
-  }
-  return true;
-}

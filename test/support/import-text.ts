@@ -3,6 +3,8 @@ import {Status} from 'nice-grpc';
 import {FileFormat, type ImportDatasetHeader} from '../../src/server/gen/ftft/v1/dataset.js';
 import type {FtftServiceClient} from '../../src/server/gen/ftft/v1/ftft_service.js';
 
+const maxPartBytes = 1 << 20;
+
 /** How a call must fail. */
 export interface Refusal {
   code: Status;
@@ -30,7 +32,9 @@ export function importText(
   };
   async function* parts() {
     yield {part: {$case: 'header' as const, value}};
-    yield {part: {$case: 'data' as const, value: Buffer.from(content)}};
+    const bytes = Buffer.from(content);
+    for (let at = 0; at < bytes.length || at === 0; at += maxPartBytes)
+      yield {part: {$case: 'data' as const, value: bytes.subarray(at, at + maxPartBytes)}};
     afterData();
   }
   return client.importDataset(parts(), {signal});

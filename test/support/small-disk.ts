@@ -1,0 +1,31 @@
+// A file system in memory of a few MiB, to be filled up: the real ENOSPC without a full machine.
+import {execFileSync} from 'node:child_process';
+import {mkdirSync, statfsSync, writeFileSync} from 'node:fs';
+import type {TestContext} from 'node:test';
+
+const sizeBytes = 4 << 20;
+
+/** False, with the test skipped and the reason said, where this user may not mount. */
+export function mountSmallDisk(t: TestContext, disk: string): boolean {
+  mkdirSync(disk);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'tmpfs', disk], {stdio: 'pipe'});
+  } catch {
+    t.skip('needs the right to mount a small file system');
+    return false;
+  }
+  return true;
+}
+
+/** Lazily: a binding keeps its file open until its statements are collected. */
+export const unmount = (disk: string): Buffer => execFileSync('umount', ['-l', disk]);
+
+/** Writes into the file until nothing more fits. */
+export function fillUp(disk: string, ballast: string): void {
+  while (free(disk) > 0) writeFileSync(ballast, Buffer.alloc(free(disk)), {flag: 'a'});
+}
+
+const free = (disk: string): number => {
+  const {bavail, bsize} = statfsSync(disk);
+  return bavail * bsize;
+};
