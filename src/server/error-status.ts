@@ -9,7 +9,7 @@ import {
   ResourceInfo,
   RetryInfo,
 } from 'nice-grpc-error-details';
-import {FtftError, type PlainError} from '../errors.js';
+import {type FieldViolation, FtftError, type PlainError} from '../errors.js';
 import type {Any} from './gen/google/protobuf/any.js';
 import {Status} from './gen/google/rpc/status.js';
 
@@ -17,6 +17,10 @@ import {Status} from './gen/google/rpc/status.js';
 export const errorDomain = 'ftft.dev';
 /** Trailer that carries the encoded google.rpc.Status. */
 export const detailsTrailer = 'grpc-status-details-bin';
+// Trailers must stay near 8 KiB, which many readers and proxies take at most; of more than 64 KiB a caller never hears.
+const maxMessageLength = 1000;
+const maxFieldLength = 200;
+const maxViolationsLength = 4000;
 
 /** Any error as a plain one. What is neither ours nor a cancellation is a bug: its message stays on the server. */
 export function toPlainError(error: unknown): PlainError {
@@ -30,9 +34,13 @@ export const isAbortError = (error: unknown): boolean => error instanceof Error 
 
 /** The status with ErrorInfo and what else section 3 of the error table asks for. requestId: trace id of a bug's log line. */
 export function toStatus(error: PlainError, requestId?: string): Status {
-  const {code, message, reason, metadata = {}} = error;
-  const details: Any[] = [pack(ErrorInfo, {reason, domain: errorDomain, metadata})];
-  if (error.violations) details.push(pack(BadRequest, {fieldViolations: error.violations}));
+  const {code, reason} = error;
+  const message = shortened(error.message, maxMessageLength);
+  const fieldViolations = error.violations && fitting(error.violations);
+  const numLeftOut = (error.violations?.length ?? 0) - (fieldViolations?.length ?? 0);
+  const metadata = numLeftOut === 0 ? error.metadata : {...error.metadata, violations_left_out: String(numLeftOut)};
+  const details: Any[] = [pack(ErrorInfo, {reason, domain: errorDomain, metadata: metadata ?? {}})];
+  if (fieldViolations) details.push(pack(BadRequest, {fieldViolations}));
   if (error.resource) {
     const {type, name} = error.resource;
     details.push(pack(ResourceInfo, {resourceType: `ftft.dev/${type}`, resourceName: name, description: message}));
@@ -50,6 +58,22 @@ export function toStatus(error: PlainError, requestId?: string): Status {
 /** What nice-grpc sends; the details go into the trailer beside it. */
 export function toServerError(status: Status): {error: ServerError; details: Uint8Array} {
   return {error: new ServerError(status.code, status.message), details: Status.encode(status).finish()};
+}
+
+const shortened = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length)}…` : text);
+
+/** The first violations, as many as there is room for. */
+function fitting(violations: FieldViolation[]): FieldViolation[] {
+  const found: FieldViolation[] = [];
+  let length = 0;
+  for (const violation of violations) {
+    const field = shortened(violation.field, maxFieldLength);
+    const description = shortened(violation.description, maxMessageLength);
+    length += field.length + description.length;
+    if (length > maxViolationsLength) break;
+    found.push({field, description});
+  }
+  return found;
 }
 
 const toDuration = (milliseconds: number) => ({

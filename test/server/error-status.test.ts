@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {createChannel, createClient, Status} from 'nice-grpc';
-import {type ErrorCode, type ErrorDetails, FtftError} from '../../src/errors.js';
+import {type ErrorCode, type ErrorDetails, FtftError, invalidFields} from '../../src/errors.js';
 import {FtftServiceDefinition} from '../../src/server/gen/ftft/v1/ftft_service.js';
 import {runRecord} from './records.js';
 import {detail, errorOf, reasonOf, startTestServer} from './start-test-server.js';
@@ -54,6 +54,19 @@ test('details hold what the error said', async t => {
   assert.deepEqual([info?.resourceType, info?.resourceName], ['ftft.dev/Run', 'runs/ref']);
   const retry = detail(await fail('UNAVAILABLE', {reason: 'X', retryAfterMs: 1500}), 'google.rpc.RetryInfo');
   assert.deepEqual([retry?.retryDelay?.seconds, retry?.retryDelay?.nanos], [1, 500_000_000]);
+});
+
+test('an error of a thousand violations reaches the caller with the first of them', async t => {
+  const {client, runs} = await startTestServer(t);
+  const description = `must be 1 to 63 characters, current value is ${'x'.repeat(100)}`;
+  const violations = Array.from({length: 1000}, (_, i) => ({field: `spec.evaluation_splits[${i}]`, description}));
+  runs.faults.set('getRun', invalidFields('Cannot train', violations));
+  const error = await errorOf(client.getRun({name: 'runs/ref'}, {signal: AbortSignal.timeout(5000)}));
+  assert.equal(error.code, Status.INVALID_ARGUMENT);
+  const found = detail(error, 'google.rpc.BadRequest')?.fieldViolations ?? [];
+  assert.deepEqual({field: found[0].field, description: found[0].description}, violations[0]);
+  assert.ok(found.length >= 20, `${found.length}`);
+  assert.equal(detail(error, 'google.rpc.ErrorInfo')?.metadata.violations_left_out, String(1000 - found.length));
 });
 
 test('a bug is INTERNAL/UNEXPECTED to the caller, with neither its message nor its stack', async t => {
