@@ -7,9 +7,9 @@ export const stepsPerEpoch = (numInstances: number, batchSize: number): number =
 export const ermSteps = (numInstances: number, batchSize: number, epochs: number): number =>
   epochs * stepsPerEpoch(numInstances, batchSize);
 
-/** A main run's budget: this share of the ERM length, rounded down, at least 1. */
+/** A main run's budget: this share of the ERM length, rounded down, at least 1; 0.29 of 100 is 29, whatever the rounding of the product. */
 export const budgetSteps = (ermLength: number, fraction: number): number =>
-  Math.max(1, Math.floor(ermLength * fraction));
+  Math.max(1, Math.floor(ermLength * fraction + 1e-9));
 
 export interface Schedule {
   totalSteps: number;

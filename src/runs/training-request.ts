@@ -1,5 +1,6 @@
 // A request to train → a specification with every default filled in, or everything that is wrong with it.
 import {FtftError, invalidFields} from '../errors.js';
+import {budgetSteps, ermSteps, stepsPerEpoch} from '../pipeline/schedule.js';
 import type {RunCreation} from './api.js';
 import {FieldRules, shown} from './field-rules.js';
 import type {DataMapRecord, DatasetRecord, TrainingSpec} from './types.js';
@@ -55,13 +56,13 @@ export function planTraining(
   if (rules.violations.length > 0) throw invalidFields(what, rules.violations);
 
   const numTrain = dataset?.splits.find(({name}) => name === spec.trainSplit)?.instanceCount ?? 1;
-  const ermSteps = spec.epochs * Math.ceil(numTrain / spec.batchSize);
-  const totalSteps = kind === 'REFERENCE' ? ermSteps : stepsOf(budget, ermSteps);
-  const stepsPerEpoch = Math.max(1, Math.ceil((map?.selectedCount ?? numTrain) / spec.batchSize));
+  const ermLength = ermSteps(numTrain, spec.batchSize, spec.epochs);
+  const totalSteps = kind === 'REFERENCE' ? ermLength : stepsOf(budget, ermLength);
+  const epochSteps = Math.max(1, stepsPerEpoch(map?.selectedCount ?? numTrain, spec.batchSize));
   return {
-    spec: {...spec, evaluationIntervalSteps: input.evaluationIntervalSteps ?? stepsPerEpoch},
+    spec: {...spec, evaluationIntervalSteps: input.evaluationIntervalSteps ?? epochSteps},
     totalSteps,
-    totalEpochs: Math.ceil(totalSteps / stepsPerEpoch),
+    totalEpochs: Math.ceil(totalSteps / epochSteps),
   };
 }
 
@@ -89,10 +90,8 @@ export function checkMapServes(what: string, map: DataMapRecord, {dataset, train
     );
 }
 
-function stepsOf(budget: StepBudget = {stepFraction: defaultStepFraction}, ermSteps: number): number {
-  if ('maxSteps' in budget) return budget.maxSteps;
-  // A third of 9 steps is 3, whatever the rounding of the product.
-  return Math.max(1, Math.floor(budget.stepFraction * ermSteps + 1e-9));
+function stepsOf(budget: StepBudget = {stepFraction: defaultStepFraction}, ermLength: number): number {
+  return 'maxSteps' in budget ? budget.maxSteps : budgetSteps(ermLength, budget.stepFraction);
 }
 
 function otherSplits(dataset: DatasetRecord | undefined, trainSplit: string): string[] {

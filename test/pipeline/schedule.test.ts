@@ -38,4 +38,5 @@ test("MNLI's four epochs are 49,088 steps, and a third of them 16,362, rounded d
   assert.equal(ermSteps(392_702, 32, 4), 49_088);
   assert.equal(budgetSteps(49_088, 1 / 3), 16_362);
   assert.equal(budgetSteps(2, 0.1), 1);
+  assert.equal(budgetSteps(100, 0.29), 29, 'the product is 28.999999999999996');
 });
