@@ -16,6 +16,7 @@ import {type Logger, silent} from './logger.js';
 import {notFound} from './not-found.js';
 import {newOwner, releaseOwner} from './owner.js';
 import {readPage} from './pages.js';
+import {isTerminal} from './run-state.js';
 import {Runner} from './runner.js';
 import {Sqlite} from './sqlite.js';
 import {SqliteCatalog} from './sqlite-catalog.js';
@@ -118,6 +119,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
       const {run, events} = cancelRun(store, id, etag);
       onAppended(run, events);
       runner.stop(id);
+      if (events.length > 0 && isTerminal(run.state)) runner.tidy(run);
       return run;
     },
 

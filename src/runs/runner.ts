@@ -1,13 +1,16 @@
 // The queue in, one attempt after the other out: claims runs, sweeps leases that ran out, hands back what it holds when it closes.
 import {join} from 'node:path';
 import {Attempt, type AttemptContext} from './attempt.js';
+import {removeLeftovers} from './checkpoints.js';
 import {readCommittedEpochs} from './committed-epochs.js';
 import type {DataMaps} from './data-maps.js';
 import type {Datasets} from './datasets.js';
 import {isDeadOwner} from './owner.js';
 import {lost, started} from './run-changes.js';
+import {isTerminal} from './run-state.js';
 import type {StoredRun} from './store.js';
 import type {TrainerJob} from './trainer-protocol.js';
+import type {RunRecord} from './types.js';
 
 export interface RunnerContext extends AttemptContext {
   owner: string;
@@ -45,6 +48,14 @@ export class Runner {
     if (this.current?.attempt.lease.runId === runId) this.current.attempt.stop();
   }
 
+  /** A run ended while no attempt of ours held it: the checkpoints that it was to go on from are of no more use. */
+  tidy({id: runId, uid}: RunRecord): void {
+    const {runsFolder, logger} = this.context;
+    removeLeftovers(join(runsFolder, uid)).catch(error =>
+      logger.warn({runId, error: String(error)}, 'Files of a run that has ended stay'),
+    );
+  }
+
   async close(graceMs: number): Promise<void> {
     this.isClosing = true;
     clearInterval(this.timer);
@@ -72,7 +83,9 @@ export class Runner {
       const events = store.log.append({runId, attempt}, stored => lost(stored, Date.now()));
       if (!events) continue;
       logger.warn({runId, attempt}, 'The lease ran out');
-      onAppended(store.runs.get(runId)!.run, events);
+      const after = store.runs.get(runId)!.run;
+      onAppended(after, events);
+      if (isTerminal(after.state)) this.tidy(after);
     }
   }
 

@@ -7,7 +7,7 @@ export class Wakeups {
   private readonly emitter = new EventEmitter().setMaxListeners(0);
 
   wake(runId: string): void {
-    this.emitter.emit(runId);
+    this.emitter.emit(changeOf(runId));
   }
 
   /** Resolves at the next change of the run, or after the poll interval, or maxMs. Throws the signal's reason when it aborts. */
@@ -18,7 +18,7 @@ export class Wakeups {
     signal.addEventListener('abort', onAbort);
     const timer = setTimeout(onAbort, Math.min(pollMs, maxMs));
     try {
-      await once(this.emitter, runId, {signal: stop.signal}).catch(() => undefined);
+      await once(this.emitter, changeOf(runId), {signal: stop.signal}).catch(() => undefined);
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
@@ -26,3 +26,6 @@ export class Wakeups {
     signal.throwIfAborted();
   }
 }
+
+/** An emitter throws where nobody listens to its event `error`, which is an id that a run may have. */
+const changeOf = (runId: string): string => `runs/${runId}`;

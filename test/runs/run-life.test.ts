@@ -70,6 +70,42 @@ test('a pending run is cancelled at once', async t => {
   assert.equal((await allEvents(runs, 'run')).length, 2);
 });
 
+test('a run may be called error', async t => {
+  const runs = await openRuns(t);
+  await importPets(runs);
+  await runs.trainReference(creation({epochs: 2}, {id: 'error'}));
+  runs.start();
+  assert.equal((await waitForEnd(runs, 'error')).state, 'SUCCEEDED');
+});
+
+test('a run that ends while nobody holds it, cancelled or with its last worker lost, leaves no checkpoint', async t => {
+  for (const end of ['CANCELLED', 'FAILED']) {
+    const options = await runsOptions(await temporaryFolder(t));
+    const before = await createRuns(options);
+    await importPets(before);
+    before.start();
+    await before.trainReference(slow);
+    const {uid} = await waitUntil(before, 'run', ({progress}) => progress.committedEpochs > 0);
+    await before.close({graceMs: 5000});
+    const left = () => readdirSync(join(options.dataDir, 'runs', uid));
+    assert.match(left().join(), /^checkpoint-attempt-1-epoch-\d+.safetensors$/);
+    if (end === 'FAILED') {
+      const sqlite = new Sqlite(join(options.dataDir, 'ftft.db'));
+      sqlite.run(`update runs set state = 'RUNNING', lease_owner = 'elsewhere~1~a', lease_until = 1, lost_leases = 2`);
+      sqlite.close();
+    }
+    const after = await createRuns(options);
+    t.after(() => after.close({graceMs: 0}));
+    if (end === 'CANCELLED') after.cancelRun('run', '');
+    else after.start();
+    assert.equal((await waitForEnd(after, 'run')).state, end);
+    for (let tries = 0; left().length > 0; tries++) {
+      assert.ok(tries < 100, left().join());
+      await wait(20);
+    }
+  }
+});
+
 test('a run that has ended by itself cannot be cancelled', async t => {
   const runs = await openRuns(t);
   await importPets(runs);
