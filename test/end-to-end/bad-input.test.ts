@@ -4,6 +4,7 @@ import {readdirSync, readFileSync} from 'node:fs';
 import {rm, truncate, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
+import {setTimeout as sleep} from 'node:timers/promises';
 import {createClientFactory, Status} from 'nice-grpc';
 import {errorDetailsClientMiddleware} from 'nice-grpc-error-details';
 import {openSafetensors, writeSafetensors} from '../../src/data/safetensors.js';
@@ -103,14 +104,17 @@ for (const [name, content, refusal] of wrongImports)
     assert.equal(reasonOf(await errorOf(client.getDataset({name: 'datasets/bad'}))), 'DATASET_NOT_FOUND');
   });
 
-test('an import that its client breaks off leaves nothing', async () => {
+test('an import that its client breaks off leaves nothing, however much of it had arrived', async () => {
   const before = await state();
   const breaking = new AbortController();
-  const call = importText(client, {dataset: 'datasets/bad'}, tinyLines(9).join('\n'), breaking.signal, () =>
-    breaking.abort(),
-  );
+  const breakOff = async () => {
+    await sleep(200);
+    breaking.abort();
+    await sleep(200);
+  };
+  const call = importText(client, {dataset: 'datasets/bad'}, tinyLines(9).join('\n'), breaking.signal, breakOff);
   await assert.rejects(call, {name: 'AbortError'});
-  await new Promise(resolve => setTimeout(resolve, 200));
+  await sleep(300);
   assert.deepEqual(await state(), before);
 });
 

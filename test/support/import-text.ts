@@ -20,7 +20,7 @@ export function importText(
   header: Partial<ImportDatasetHeader>,
   content: string | Uint8Array,
   signal?: AbortSignal,
-  afterData: () => void = () => {},
+  afterData: () => Promise<void> = async () => {},
 ) {
   const value = {
     dataset: 'datasets/pets',
@@ -35,7 +35,7 @@ export function importText(
     const bytes = Buffer.from(content);
     for (let at = 0; at < bytes.length || at === 0; at += maxPartBytes)
       yield {part: {$case: 'data' as const, value: bytes.subarray(at, at + maxPartBytes)}};
-    afterData();
+    await afterData();
   }
   return client.importDataset(parts(), {signal});
 }
