@@ -214,7 +214,9 @@ export class Attempt {
         return;
       } catch (error) {
         logger.error({...this.lease, error: String(error)}, 'The end of the run could not be written');
-        await reserve.release();
+        await reserve
+          .release()
+          .catch(error => logger.error({...this.lease, error: String(error)}, 'No room was given back'));
         if (numTries > 1 && this.isDraining) return;
         if (numTries > 1) await wait(settleRetryMs);
       }
