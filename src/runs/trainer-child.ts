@@ -1,7 +1,11 @@
 // A job in, the messages of a child process that trains it out, and how it ended. The child yields the processor to its parent.
 import {type ChildProcess, fork} from 'node:child_process';
 import {constants, setPriority} from 'node:os';
+import {createInterface} from 'node:readline';
 import type {FromTrainer, ToTrainer, TrainerJob} from './trainer-protocol.js';
+
+/** What TensorFlow says of itself at each start, before any log level of ours applies. */
+const startUpNotice = /absl::InitializeLog\(\)|oneDNN custom operations are on/;
 
 /** A child that was told to stop has this long for its current batch. */
 const stopMs = 60_000;
@@ -15,8 +19,11 @@ export class TrainerChild {
 
   constructor(entry: string, job: TrainerJob, onMessage: (message: FromTrainer) => void) {
     // Our standard output belongs to the program's own lines.
-    this.child = fork(entry, [], {serialization: 'advanced', stdio: ['ignore', 2, 2, 'ipc']});
+    this.child = fork(entry, [], {serialization: 'advanced', stdio: ['ignore', 2, 'pipe', 'ipc']});
     const {child} = this;
+    createInterface({input: child.stderr!}).on('line', line => {
+      if (!startUpNotice.test(line)) process.stderr.write(`${line}\n`);
+    });
     child.on('message', message => {
       this.hasSpoken = true;
       onMessage(message as FromTrainer);
