@@ -14,6 +14,8 @@ import {TrainerChild} from './trainer-child.js';
 import type {FromTrainer, TrainerJob} from './trainer-protocol.js';
 
 const settleRetryMs = 1000;
+/** Timers that are to wait longer fire at once. */
+const longestTimerMs = 2 ** 31 - 1;
 
 export interface AttemptContext extends WriterContext {
   leaseMs: number;
@@ -29,6 +31,7 @@ export class Attempt {
   /** How the attempt is to end, once that is known: the first word counts. */
   private ending: Ending | undefined;
   private trainedFolder: string | undefined;
+  private timeout: NodeJS.Timeout | undefined;
   private isFenced = false;
   private isDraining = false;
   private isStopping = false;
@@ -51,7 +54,7 @@ export class Attempt {
   /** Resolves when the child is gone and the run's state says why. Does not throw. */
   async run(prepare: () => Promise<TrainerJob>): Promise<void> {
     const heartbeat = setInterval(() => this.heartbeat(), this.context.leaseMs / 3);
-    const timeout = this.startTimeout();
+    this.startTimeout();
     try {
       const job = await prepare();
       await this.train(job);
@@ -63,7 +66,7 @@ export class Attempt {
       await this.settle();
     } finally {
       clearInterval(heartbeat);
-      clearTimeout(timeout);
+      clearTimeout(this.timeout);
     }
   }
 
@@ -169,21 +172,31 @@ export class Attempt {
     this.child?.kill();
   }
 
-  private startTimeout(): NodeJS.Timeout | undefined {
+  private startTimeout(): void {
     const {spec, startTime = Date.now()} = this.stored.run;
     const {executionTimeoutMs} = spec;
-    if (executionTimeoutMs === undefined) return undefined;
-    const timeOut = () => {
-      try {
-        if (this.stateNow() !== 'RUNNING' || this.ending || this.trainedFolder) return;
-        this.writer.append(stored => cancelling(stored, executionTimeout(executionTimeoutMs), Date.now()));
-        this.stop();
-      } catch (error) {
-        this.fail(error);
-      }
+    if (executionTimeoutMs === undefined) return;
+    const end = startTime + executionTimeoutMs;
+    const look = () => {
+      if (Date.now() >= end) this.timeOut(executionTimeoutMs);
+      else this.startTimer(look, end);
     };
-    const leftMs = Math.max(0, startTime + executionTimeoutMs - Date.now());
-    return setTimeout(timeOut, Math.min(leftMs, 2 ** 31 - 1));
+    this.startTimer(look, end);
+  }
+
+  private startTimer(look: () => void, end: number): void {
+    const leftMs = Math.max(0, end - Date.now());
+    this.timeout = setTimeout(look, Math.min(leftMs, longestTimerMs));
+  }
+
+  private timeOut(executionTimeoutMs: number): void {
+    try {
+      if (this.stateNow() !== 'RUNNING' || this.ending || this.trainedFolder) return;
+      this.writer.append(stored => cancelling(stored, executionTimeout(executionTimeoutMs), Date.now()));
+      this.stop();
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** Takes the place of what an earlier attempt may have left there. */

@@ -9,8 +9,6 @@ const splitPattern = /^[a-z]([_a-z0-9]{0,61}[a-z0-9])?$/;
 const uuid4Pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
 const maxLabels = 64;
 const maxLabelLength = 63;
-/** What setTimeout can wait for. */
-const longestMs = 2 ** 31 - 1;
 
 export class RequestChecks {
   readonly violations: FieldViolation[] = [];
@@ -94,7 +92,7 @@ export class RequestChecks {
     const milliseconds = value.seconds * 1000 + value.nanos / 1e6;
     if (milliseconds < leastMs)
       this.violate(field, `must be at least ${leastMs / 1000} s, current value is ${milliseconds / 1000} s`);
-    return Math.min(milliseconds, longestMs);
+    return milliseconds;
   }
 
   notNegative(field: string, value: number): void {

@@ -27,6 +27,8 @@ export interface ChunkChoice {
 const defaultChunkInstances = 16_384;
 const defaultHeartbeatMs = 15_000;
 const leastHeartbeatMs = 1000;
+/** What a timer can wait for. */
+const longestHeartbeatMs = 2 ** 31 - 1;
 
 const positions = {
   [Start.START_POSITION_UNSPECIFIED]: 'earliest',
@@ -52,8 +54,10 @@ export function fromStreamRequest(request: StreamDynamicsRequest): StreamRequest
     runId: checks.name('name', 'runs', request.name),
     start: fromStart(request.start, checks),
     isFollowing: !request.noFollow,
-    heartbeatMs:
+    heartbeatMs: Math.min(
       checks.duration('heartbeat_interval', request.heartbeatInterval, leastHeartbeatMs) ?? defaultHeartbeatMs,
+      longestHeartbeatMs,
+    ),
     choice: {
       view: checks.choice('view', views, request.view) ?? 'basic',
       instances: instances.length > 0 ? instances : undefined,
