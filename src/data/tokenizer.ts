@@ -13,9 +13,9 @@ const version = 'wordpiece 1';
 
 /**
  * FAILED_PRECONDITION/MODEL_INVALID for files that are missing, broken or too large, UNIMPLEMENTED/NOT_SUPPORTED for tokenizers other
- * than BERT's. Padding and truncation that a tokenizer.json asks for are the caller's business and ignored.
+ * than BERT's. maxVocabSize: vocab_size of the model, whose word embeddings have a row for each id below it. Padding and truncation that a tokenizer.json asks for are the caller's business and ignored.
  */
-export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+export async function loadTokenizer(folder: string, maxVocabSize = Number.POSITIVE_INFINITY): Promise<Tokenizer> {
   const hash = createHash('sha256').update(version);
   const read = async (name: keyof typeof maxBytes) => {
     const text = await readTextIfPresent(join(folder, name), maxBytes[name]);
@@ -25,11 +25,23 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const config = await read('tokenizer_config.json');
   const json = await read('tokenizer.json');
   const vocabulary = json === undefined ? await read('vocab.txt') : undefined;
-  if (json !== undefined) return build(readTokenizerJson(folder, json, config), hash.digest('hex'));
-  if (vocabulary !== undefined) return build(readVocabulary(folder, vocabulary, config), hash.digest('hex'));
+  const fitting = (settings: TokenizerSettings) => {
+    if (settings.vocabSize > maxVocabSize) throw tooManyTokens(folder, settings.vocabSize, maxVocabSize);
+    return build(settings, hash.digest('hex'));
+  };
+  if (json !== undefined) return fitting(readTokenizerJson(folder, json, config));
+  if (vocabulary !== undefined) return fitting(readVocabulary(folder, vocabulary, config));
   throw new FtftError(
     'FAILED_PRECONDITION',
     `Cannot load the tokenizer of ${folder}: it must hold tokenizer.json or vocab.txt, found neither`,
+    {reason: 'MODEL_INVALID'},
+  );
+}
+
+function tooManyTokens(folder: string, vocabSize: number, maxVocabSize: number): FtftError {
+  return new FtftError(
+    'FAILED_PRECONDITION',
+    `Cannot use the tokenizer of ${folder}: its ids must be below vocab_size ${maxVocabSize} of config.json, the highest is ${vocabSize - 1}`,
     {reason: 'MODEL_INVALID'},
   );
 }

@@ -112,8 +112,8 @@ export async function* ftft(task: Task, options: FtftOptions): AsyncGenerator<Tr
 /** Stage 1 for one model, whose tokenizer decides, and its weights. */
 async function prepare({classNames, train, evaluationSets}: Task, model: ModelOptions) {
   const numClasses = classNames.length;
-  await checkModel(model.folder, {...model, numClasses});
-  const tokenizer = await loadTokenizer(model.folder);
+  const {config} = await checkModel(model.folder, {...model, numClasses});
+  const tokenizer = await loadTokenizer(model.folder, config.vocabSize);
   const columns = (examples: Example[]) => tokenize(examples, tokenizer, {...model, numClasses});
   return {
     train: columns(train),

@@ -28,7 +28,7 @@ export async function train(
 ): Promise<{modelFolder: string; flops: number}> {
   const {spec, classNames, resume} = job;
   const {config} = await openCheckpoint(job.modelFolder);
-  const tokenizer = await loadTokenizer(job.modelFolder);
+  const tokenizer = await loadTokenizer(job.modelFolder, config.vocabSize);
   const tokens = (source: SplitSource) =>
     loadTokens(source, tokenizer, {
       folder: job.tokensFolder,

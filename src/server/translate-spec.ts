@@ -23,9 +23,9 @@ export function fromSpec(spec: TrainingSpec | undefined, checks: RequestChecks):
     maxLength: spec.maxLength || undefined,
     epochs: spec.epochs || undefined,
     batchSize: spec.batchSize || undefined,
-    learningRate: spec.learningRate || undefined,
+    learningRate: unlessUnset(spec.learningRate),
     warmupRatio: spec.warmupRatio,
-    weightDecay: spec.weightDecay || undefined,
+    weightDecay: unlessUnset(spec.weightDecay),
     seed: spec.seed,
     evaluationIntervalSteps: spec.evaluationIntervalSteps || undefined,
     executionTimeoutMs: checks.duration('spec.execution_timeout', spec.executionTimeout, 1),
@@ -33,6 +33,9 @@ export function fromSpec(spec: TrainingSpec | undefined, checks: RequestChecks):
     priority: spec.priority || undefined,
   });
 }
+
+/** NaN is a value like any other wrong one, not a field left out. */
+const unlessUnset = (value: number): number | undefined => (value === 0 ? undefined : value);
 
 function checkPrecision(precision: Precision, checks: RequestChecks): void {
   if (precision === Precision.PRECISION_BFLOAT16) checks.refuse('spec.precision: PRECISION_BFLOAT16');

@@ -1,13 +1,12 @@
 // Everything wrong that a user can send, to one real server: one clear error each, nothing half-written, and the server lives on.
 import assert from 'node:assert/strict';
 import {readdirSync, readFileSync} from 'node:fs';
-import {rm, truncate, writeFile} from 'node:fs/promises';
+import {rm} from 'node:fs/promises';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {createClientFactory, Status} from 'nice-grpc';
 import {errorDetailsClientMiddleware} from 'nice-grpc-error-details';
-import {openSafetensors, writeSafetensors} from '../../src/data/safetensors.js';
 import {InstanceMetric, Region} from '../../src/server/gen/ftft/v1/data_map.js';
 import {type FtftServiceClient, FtftServiceDefinition} from '../../src/server/gen/ftft/v1/ftft_service.js';
 import {Precision, type Run, Run_State, type TrainingSpec} from '../../src/server/gen/ftft/v1/run.js';
@@ -15,7 +14,8 @@ import {detail, errorOf, reasonOf} from '../server/start-test-server.js';
 import {importText, type Refusal, wrongImports} from '../support/import-text.js';
 import {type ServerProcess, startServer, temporaryFolder} from '../support/server-process.js';
 import {waitForEnd} from '../support/small-run.js';
-import {tinyLines, writeTinyModel} from '../support/tiny-model.js';
+import {tinyLines} from '../support/tiny-model.js';
+import {writeWrongModels} from '../support/wrong-models.js';
 
 const numTrain = 24;
 const spec: Partial<TrainingSpec> = {
@@ -32,24 +32,7 @@ let server: ServerProcess;
 let client: FtftServiceClient;
 
 before(async () => {
-  for (const name of ['tiny', 'no-weights', 'truncated', 'corrupt', 'other-shapes'])
-    await writeTinyModel(join(modelDir, name));
-  await writeTinyModel(join(modelDir, 'nan'), tensor =>
-    tensor.name.includes('layer.1.output.dense.weight')
-      ? {...tensor, read: () => tensor.read().fill(Number.NaN)}
-      : tensor,
-  );
-  const weights = (name: string) => join(modelDir, name, 'model.safetensors');
-  await rm(weights('no-weights'));
-  await truncate(weights('truncated'), 5000);
-  await writeFile(weights('corrupt'), Buffer.alloc(5000, 7));
-  const wider = [...openSafetensors(weights('tiny')).values()].map(tensor =>
-    tensor.name.endsWith('word_embeddings.weight')
-      ? {...tensor, shape: [51, 8], read: () => new Float32Array(51 * 8)}
-      : tensor,
-  );
-  await writeSafetensors(weights('other-shapes'), wider);
-
+  await writeWrongModels(modelDir);
   server = await startServer(dataDir, {FTFT_MODEL_DIR: modelDir, FTFT_CACHE_DIR: cacheDir});
   client = createClientFactory().use(errorDetailsClientMiddleware).create(FtftServiceDefinition, server.channel);
   await importText(client, {}, tinyLines(numTrain).join('\n'));
@@ -153,6 +136,13 @@ test('a reference of fewer than two epochs, and all else that is wrong with it, 
     ),
   );
   await refused(
+    () => client.trainReference({spec: {...spec, learningRate: Number.NaN, weightDecay: Number.NaN}}),
+    invalid(
+      'spec.learning_rate: must be more than 0 and at most 1, current value is NaN',
+      'spec.weight_decay: must be from 0 to 1, current value is NaN',
+    ),
+  );
+  await refused(
     () => client.trainReference({spec: {...spec, layers: 3, maxLength: 17}}),
     invalid(
       "spec.layers: must be from 1 to the model's 2 layers, current value is 3",
@@ -199,6 +189,18 @@ test('a loss that turns NaN fails its run with that reason, and the next run suc
   assert.equal(next.state, Run_State.STATE_SUCCEEDED, next.error?.message);
 });
 
+const wrongTokenizers: [string, RegExp][] = [
+  ['no-tokenizer', /it must hold tokenizer\.json or vocab\.txt, found neither$/],
+  ['large-tokenizer', /ids must be below vocab_size 50 of config\.json, the highest is 50$/],
+];
+for (const [name, message] of wrongTokenizers)
+  test(`a model folder's tokenizer that does not serve fails the run: ${name}`, async () => {
+    await client.trainReference({runId: name, spec: {...spec, model: `local:${name}`}});
+    const failed = await waitForEnd(client, `runs/${name}`);
+    assert.deepEqual([failed.state, reasonIn(failed)], [Run_State.STATE_FAILED, 'MODEL_INVALID']);
+    assert.match(failed.error!.message, message);
+  });
+
 test('a share outside (0, 1] and metrics without columns are refused', async () => {
   for (const fraction of [-0.1, 1.001, Number.NaN, Number.POSITIVE_INFINITY])
     await refused(
@@ -235,7 +237,7 @@ test('a map of another dataset and an empty selection are refused, a map that se
 
 test('after all of it no temporary file is left', async () => {
   const {runs} = await state();
-  assert.equal(runs.length, 3);
+  assert.equal(runs.length, 5);
   const left = readdirSync(folder, {recursive: true, encoding: 'utf8'}).filter(file =>
     /\.tmp|\.incoming-.*\//.test(file),
   );
@@ -280,5 +282,5 @@ test('after training and checking models, the server itself has not loaded Tenso
 
 function reasonIn(run: Run): string | undefined {
   const text = Buffer.concat(run.error?.details.map(({value}) => value) ?? []).toString('latin1');
-  return /LOSS_NOT_FINITE/.exec(text)?.[0];
+  return /LOSS_NOT_FINITE|MODEL_INVALID|UNEXPECTED/.exec(text)?.[0];
 }
