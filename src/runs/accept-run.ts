@@ -18,7 +18,7 @@ export interface AcceptOptions {
   maxPendingRuns: number;
 }
 
-export interface MainCreation extends RunCreation {
+interface MainCreation extends RunCreation {
   dataMap: string;
   budget?: StepBudget;
 }

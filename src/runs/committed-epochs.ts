@@ -6,7 +6,7 @@ import {bytesOf, packBits, unpackBits} from './columns.js';
 import type {EventLog} from './store.js';
 import type {LogEvent} from './types.js';
 
-export const chunkInstances = 16_384;
+const chunkInstances = 16_384;
 /** About 2 MiB of columns. */
 const eventsPerPage = 8;
 

@@ -1,7 +1,8 @@
 // A stream of bytes and its header in, a split of a dataset out: whole or not at all.
-import {createHash, randomUUID} from 'node:crypto';
+import {randomUUID} from 'node:crypto';
 import {setImmediate as nextTurn} from 'node:timers/promises';
 import {type ReadSplit, readSplit} from '../data/read-split.js';
+import {textKey} from '../data/row-reader.js';
 import type {Example} from '../data/types.js';
 import {FtftError, invalidFields} from '../errors.js';
 import type {ImportHeader, Page} from './api.js';
@@ -162,9 +163,4 @@ export class Datasets {
     }
     return warnings;
   }
-}
-
-/** Short and equal for equal texts. */
-function textKey({text, textPair = ''}: Example): string {
-  return createHash('md5').update(text).update('\0').update(textPair).digest('base64');
 }

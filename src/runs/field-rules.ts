@@ -1,8 +1,8 @@
 // Rules of request fields: a value and its rule in, violations out, all of them at once.
 import type {FieldViolation} from '../errors.js';
 
-const idPattern = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
-const splitPattern = /^[a-z]([_a-z0-9]{0,61}[a-z0-9])?$/;
+export const idPattern = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
+export const splitPattern = /^[a-z]([_a-z0-9]{0,61}[a-z0-9])?$/;
 
 export class FieldRules {
   readonly violations: FieldViolation[] = [];

@@ -2,7 +2,7 @@
 import {createHash, randomUUID} from 'node:crypto';
 import {mkdir, open, readdir, rename, rm} from 'node:fs/promises';
 import {join} from 'node:path';
-import {explainDiskError} from '../data/atomic-file.js';
+import {explainDiskError, syncFolder} from '../data/atomic-file.js';
 import {isDeadOwner} from './owner.js';
 
 export class FileStore {
@@ -63,14 +63,5 @@ export class FileStore {
 
   async close(): Promise<void> {
     await rm(this.incoming, {recursive: true, force: true});
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

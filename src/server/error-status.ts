@@ -14,7 +14,7 @@ import type {Any} from './gen/google/protobuf/any.js';
 import {Status} from './gen/google/rpc/status.js';
 
 /** Domain of every ErrorInfo. */
-export const errorDomain = 'ftft.dev';
+const errorDomain = 'ftft.dev';
 /** Trailer that carries the encoded google.rpc.Status. */
 export const detailsTrailer = 'grpc-status-details-bin';
 // Trailers must stay near 8 KiB, which many readers and proxies take at most; of more than 64 KiB a caller never hears.
@@ -30,7 +30,7 @@ export function toPlainError(error: unknown): PlainError {
   return {code: 'INTERNAL', message: 'An unexpected error occurred on the server; it is logged', reason: 'UNEXPECTED'};
 }
 
-export const isAbortError = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
+const isAbortError = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
 
 /** The status with ErrorInfo and what else section 3 of the error table asks for. requestId: trace id of a bug's log line. */
 export function toStatus(error: PlainError, requestId?: string): Status {

@@ -1,11 +1,10 @@
 // The shape of a request: collects every broken rule and every field that this version does not honour, then throws once.
 import {type FieldViolation, FtftError, invalidFields} from '../errors.js';
 import type {Page} from '../runs/api.js';
+import {idPattern, shown, splitPattern} from '../runs/field-rules.js';
 import type {Duration} from './gen/google/protobuf/duration.js';
 
-const idPattern = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const idRule = 'must be 1 to 63 characters, [a-z]([-a-z0-9]*[a-z0-9])?';
-const splitPattern = /^[a-z]([_a-z0-9]{0,61}[a-z0-9])?$/;
 const uuid4Pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
 const maxLabels = 64;
 const maxLabelLength = 63;
@@ -113,5 +112,3 @@ export function notSupported(what: string, field: string): FtftError {
     metadata: {field},
   });
 }
-
-const shown = (value: string): string => JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);

@@ -14,13 +14,20 @@ test('TrainReference hands on what was set and leaves defaults to runs', async t
   const server = await startTestServer(t);
   const {run} = await server.client.trainReference({
     runId: 'ref',
-    spec: {...spec, executionTimeout: {seconds: 1, nanos: 500_000_000}},
+    spec: {...spec, executionTimeout: {seconds: 3_000_000, nanos: 500_000_000}},
     labels: {team: 'nlp'},
   });
   const {request, ...creation} = lastCall(server);
   assert.deepEqual(creation, {
     id: 'ref',
-    spec: {dataset: 'movies', model: 'minilm-l6', layers: 3, warmupRatio: 0, seed: 7, executionTimeoutMs: 1500},
+    spec: {
+      dataset: 'movies',
+      model: 'minilm-l6',
+      layers: 3,
+      warmupRatio: 0,
+      seed: 7,
+      executionTimeoutMs: 3_000_000_500,
+    },
     labels: {team: 'nlp'},
     validateOnly: false,
     traceParent: undefined,
