@@ -28,7 +28,8 @@ export async function startHttpServer(
 }
 
 async function answer(telemetry: Telemetry, drain: AbortSignal, request: IncomingMessage, response: ServerResponse) {
-  const {pathname} = new URL(request.url ?? '/', 'http://ignored');
+  // Not through URL, which throws at some paths that a caller may send.
+  const [pathname] = (request.url ?? '/').split('?', 1);
   if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, 'Only GET and HEAD\n');
   if (pathname === '/healthz') return send(response, drain.aborted ? 503 : 200, drain.aborted ? 'draining\n' : 'ok\n');
   if (pathname !== '/metrics') return send(response, 404, 'Here are /metrics and /healthz\n');

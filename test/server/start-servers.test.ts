@@ -72,7 +72,7 @@ const get = (server: TestServer, path: string, init?: RequestInit) =>
 test('/healthz answers while the server serves, and other paths and methods are refused', async t => {
   const server = await startTestServer(t);
   assert.equal((await get(server, '/healthz')).status, 200);
-  assert.equal((await get(server, '/')).status, 404);
+  for (const path of ['/', '//', '//[']) assert.equal((await get(server, path)).status, 404, path);
   assert.equal((await get(server, '/metrics', {method: 'POST'})).status, 405);
 });
 
