@@ -46,6 +46,8 @@ async function main(): Promise<void> {
     if (isDraining) process.exit(1);
     isDraining = true;
     log.info({signal}, 'draining');
+    // Calls have a while to end: a run that began meanwhile would be handed back with its work lost.
+    runs.stopClaiming();
     await servers.drain();
     await runs.close({graceMs: trainerGraceMs});
     runTelemetry.close();

@@ -38,6 +38,8 @@ export interface RunsOptions extends AcceptOptions {
 export interface RunsWithLife extends Runs {
   /** Begins to claim runs. */
   start(): void;
+  /** Takes no other run; the one at work goes on until close(). */
+  stopClaiming(): void;
   /** Claims nothing more, hands the run at work back to the queue and closes the store. */
   close(options: {graceMs: number}): Promise<void>;
   /** After each event that this process commits; run: as it is then. */
@@ -133,6 +135,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     countRuns: () => store.runs.countByKindAndState(),
 
     start: () => runner.start(),
+    stopClaiming: () => runner.stopClaiming(),
     async close({graceMs}) {
       if (isClosed) return;
       isClosed = true;

@@ -25,6 +25,7 @@ export class Runner {
   private timer: NodeJS.Timeout | undefined;
   private current: {attempt: Attempt; done: Promise<void>} | undefined;
   private isClosing = false;
+  private mayClaim = true;
 
   constructor(private readonly context: RunnerContext) {}
 
@@ -56,6 +57,11 @@ export class Runner {
     );
   }
 
+  /** The run at work goes on; no other is taken. */
+  stopClaiming(): void {
+    this.mayClaim = false;
+  }
+
   async close(graceMs: number): Promise<void> {
     this.isClosing = true;
     clearInterval(this.timer);
@@ -68,7 +74,7 @@ export class Runner {
     const {logger} = this.context;
     try {
       this.sweep();
-      if (!this.current) this.claim();
+      if (this.mayClaim && !this.current) this.claim();
     } catch (error) {
       // Such as a full disk: the next turn tries again.
       logger.error({error: String(error)}, 'The queue could not be served');

@@ -179,6 +179,19 @@ test('a run whose worker dies at every attempt fails with WORKER_LOST once its a
   assert.equal(run.progress.steps, 0);
 });
 
+test('a server that drains begins no other run, while the run at work goes on', async t => {
+  const runs = await openRuns(t);
+  await importPets(runs);
+  runs.start();
+  await runs.trainReference(creation({epochs: 3}, {id: 'first'}));
+  await waitUntil(runs, 'first', ({state}) => state === 'RUNNING');
+  runs.stopClaiming();
+  await runs.trainReference(creation({}, {id: 'second'}));
+  assert.equal((await waitForEnd(runs, 'first')).state, 'SUCCEEDED');
+  await wait(700); // Longer than the third of a lease after which the queue is looked at.
+  assert.equal(runs.getRun('second').state, 'PENDING');
+});
+
 test('a server that closes hands its run back; the next one goes on from the last committed epoch and counts no loss', async t => {
   const options = await runsOptions(await temporaryFolder(t));
   const first = await createRuns(options);
