@@ -20,9 +20,15 @@ export function mountSmallDisk(t: TestContext, disk: string): boolean {
 /** Lazily: a binding keeps its file open until its statements are collected. */
 export const unmount = (disk: string): Buffer => execFileSync('umount', ['-l', disk]);
 
-/** Writes into the file until nothing more fits. */
+/** Writes into the file until nothing more fits; others may write to the disk meanwhile. */
 export function fillUp(disk: string, ballast: string): void {
-  while (free(disk) > 0) writeFileSync(ballast, Buffer.alloc(free(disk)), {flag: 'a'});
+  while (free(disk) > 0) {
+    try {
+      writeFileSync(ballast, Buffer.alloc(free(disk)), {flag: 'a'});
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    }
+  }
 }
 
 const free = (disk: string): number => {
