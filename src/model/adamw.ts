@@ -1,7 +1,7 @@
 // AdamW with decoupled decay in two groups and clipping by the global norm, as torch.optim.AdamW and clip_grad_norm_ compute it.
 // Loshchilov and Hutter, arXiv 1711.05101.
 import {execute, type Tensor, tf} from './tensorflow.js';
-import {createVariable, type Variable} from './variables.js';
+import type {Variable} from './variables.js';
 
 // As float32 has them, so that the bias corrections fit the sums that TensorFlow keeps.
 const beta1 = Math.fround(0.9);
@@ -9,45 +9,54 @@ const beta2 = Math.fround(0.999);
 const epsilon = 1e-6;
 const maxNorm = 1;
 
-/** A weight with its two moments, named `adamw.m.…` and `adamw.v.…`. */
-interface Slot {
-  weight: Variable;
-  m: Variable;
-  v: Variable;
+export type Weight = Omit<Variable, 'dispose'>;
+
+/** A weight with its two moments. */
+export interface Slot {
+  weight: Weight;
+  m: Weight;
+  v: Weight;
 }
 
-export interface AdamW {
-  /** All first, then all second moments. */
-  readonly moments: Variable[];
-  /**
-   * Makes update number `step`, from 0, and returns the gradients' global norm before clipping. The weights' values that were read before
-   * must have been disposed.
-   */
-  apply(gradients: Tensor[], step: number, learningRate: number): Tensor;
-}
+export const momentNames = (name: string) => ({m: `adamw.m.${name}`, v: `adamw.v.${name}`});
 
 /** transformers' Trainer and FTFT: biases and layer norms, told by name, do not decay. */
 export function decays(name: string): boolean {
   return !name.includes('bias') && !name.includes('LayerNorm.weight');
 }
 
-export function createAdamW(weights: Variable[], weightDecay: number): AdamW {
-  const zeros = (kind: string, {name, shape}: Variable) => createVariable(`adamw.${kind}.${name}`, shape);
-  const slots: Slot[] = weights.map(weight => ({weight, m: zeros('m', weight), v: zeros('v', weight)}));
-  return {
-    moments: [...slots.map(({m}) => m), ...slots.map(({v}) => v)],
-    apply: (gradients, step, learningRate) =>
-      tf.tidy(() => {
-        const norm = globalNorm(gradients);
-        const clip = tf.minimum(tf.div(maxNorm, tf.add(norm, 1e-6)), 1);
-        const rates = adamRates(step + 1, learningRate);
-        slots.forEach((slot, i) => {
-          if (weightDecay > 0 && decays(slot.weight.name)) decay(slot.weight, learningRate * weightDecay);
-          applyAdam(slot, rates, clip, gradients[i]);
+/**
+ * What an update needs to know of its place in the run, [3] float32: the rate and the epsilon of TensorFlow's update with both bias
+ * corrections in them, and the factor of the decay. `step` counts from 0. TensorFlow's update is w -= rate * m / (sqrt(v) + epsilon), so that
+ * is w -= learningRate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + 1e-6), t from 1.
+ */
+export function adamWRates(step: number, learningRate: number, weightDecay: number): Float32Array {
+  const t = step + 1;
+  const correction = Math.sqrt(1 - beta2 ** t);
+  return Float32Array.of(
+    (learningRate * correction) / (1 - beta1 ** t),
+    epsilon * correction,
+    1 - learningRate * weightDecay,
+  );
+}
+
+/**
+ * Makes one update and returns the gradients' global norm before clipping. The weights' values that were read before must have been disposed.
+ */
+export function applyAdamW(slots: Slot[], gradients: Tensor[], rates: Tensor, isDecaying: boolean): Tensor {
+  return tf.tidy(() => {
+    const norm = globalNorm(gradients);
+    const clip = tf.minimum(tf.div(maxNorm, tf.add(norm, 1e-6)), 1);
+    const [rate, epsilon, decay] = tf.unstack(rates);
+    slots.forEach((slot, i) => {
+      if (isDecaying && decays(slot.weight.name))
+        tf.tidy(() => {
+          slot.weight.assign(tf.mul(slot.weight.read(), decay));
         });
-        return norm;
-      }),
-  };
+      applyAdam(slot, {rate, epsilon}, clip, gradients[i]);
+    });
+    return norm;
+  });
 }
 
 /** The square root of the sum of all squares. */
@@ -56,26 +65,9 @@ export function globalNorm(gradients: Tensor[]): Tensor {
   return tf.sqrt(tf.mul(tf.addN(halves), 2));
 }
 
-/** w *= 1 - rate. */
-function decay(weight: Variable, rate: number): void {
-  tf.tidy(() => {
-    const decayed = tf.mul(weight.read(), 1 - rate);
-    weight.assign(decayed);
-  });
-}
-
 interface AdamRates {
   rate: Tensor;
   epsilon: Tensor;
-}
-
-/**
- * TensorFlow's update is w -= rate * m / (sqrt(v) + epsilon). With both bias corrections in rate and epsilon that is
- * w -= learningRate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon), t from 1.
- */
-function adamRates(t: number, learningRate: number): AdamRates {
-  const correction = Math.sqrt(1 - beta2 ** t);
-  return {rate: tf.scalar((learningRate * correction) / (1 - beta1 ** t)), epsilon: tf.scalar(epsilon * correction)};
 }
 
 function applyAdam({weight, m, v}: Slot, {rate, epsilon}: AdamRates, clip: Tensor, gradient: Tensor): void {

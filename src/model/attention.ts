@@ -1,15 +1,14 @@
 // Multi-head self-attention over padded sequences, between layers that see real tokens only.
 // B batch · L length · T real tokens · D hidden · N heads · H = D / N
 import {differentiable} from './differentiable.js';
+import {gatherRows} from './layers.js';
 import {type Tensor, tf} from './tensorflow.js';
 
 /** Where the T real tokens of a batch lie in its [B, L] grid. */
 export interface Layout {
-  batchSize: number;
-  length: number;
   /** [T] int32: place of each token in the flattened grid, ascending. */
   places: Tensor;
-  /** [B * L] int32: token at each place; any token at padding, whose key is masked and whose query nobody reads. */
+  /** [B, L] int32: token at each place; any token at padding, whose key is masked and whose query nobody reads. */
   tokens: Tensor;
   /** [B, 1, 1, L] float32: 0 for real keys, very negative for padding. */
   maskBias: Tensor;
@@ -22,7 +21,7 @@ export function attention(
   numHeads: number,
   dropoutOf: (probabilities: Tensor) => Tensor,
 ): Tensor {
-  const {batchSize: B, length: L} = layout;
+  const [B, L] = layout.tokens.shape as [number, number];
   const D = qkv.shape[1]! / 3;
   const H = D / numHeads;
   const grid = toGrid(qkv, layout);
@@ -58,19 +57,21 @@ const weightedSum = differentiable({
   backward: (dy, [p, v]) => [tf.matMul(dy, v, false, true), tf.matMul(p, dy, true, false)],
 });
 
-/** Tokens → grid. Padding holds copies whose gradient is exactly 0, since no probability falls on them and nothing reads their context. */
+/** Tokens [T, W] → grid [B, L, W]. Padding holds copies whose gradient is exactly 0, since no probability falls on them and nothing reads
+ * their context. */
 function toGrid(x: Tensor, {places, tokens}: Layout): Tensor {
+  const W = x.shape[1]!;
   return differentiable({
-    forward: x => ({value: tf.gather(x, tokens), saved: []}),
-    backward: dy => [tf.gather(dy, places)],
+    forward: x => ({value: gatherRows(x, tokens), saved: []}),
+    backward: dy => [gatherRows(tf.reshape(dy, [tokens.size, W]), places)],
   })(x);
 }
 
-/** Grid → tokens. */
+/** Grid [B * L, W] → tokens. */
 function toTokens(x: Tensor, {places}: Layout): Tensor {
   const shape = x.shape as [number, number];
   return differentiable({
-    forward: x => ({value: tf.gather(x, places), saved: []}),
+    forward: x => ({value: gatherRows(x, places), saved: []}),
     backward: dy => [tf.scatterND(tf.expandDims(places, 1), dy, shape)],
   })(x);
 }

@@ -23,10 +23,8 @@ export function batchInputs(batch: Batch): BertInputs {
   const ints = (values: Int32Array) => tf.tensor1d(values, 'int32');
   const pick = (value: (place: number) => number) => ints(Int32Array.from(places, value));
   return {
-    batchSize: B,
-    length: L,
     places: pick(place => place),
-    tokens: ints(tokens),
+    tokens: tf.tensor2d(tokens, [B, L], 'int32'),
     maskBias: tf.tensor4d(
       Float32Array.from(attentionMask, bit => (bit === 0 ? masked : 0)),
       [B, 1, 1, L],

@@ -73,7 +73,7 @@ export function encoderLayer(
     tf.concat(['query', 'key', 'value'].map(part => weights(`${name}.attention.self.${part}.${kind}`)));
   const qkv_T3D = dense(x_TD, joined('weight'), joined('bias'));
   const context_TD = attention(qkv_T3D, inputs, config.numAttentionHeads, probabilities =>
-    dropout(probabilities, config.attentionProbsDropoutProb, site),
+    dropout(probabilities, config.attentionProbsDropoutProb, site, 1),
   );
   const attended_TD = dropAddNorm(linear(context_TD, 'attention.output.dense'), x_TD, 'attention.output', site + 1);
   const inner_TF = linear(attended_TD, 'intermediate.dense');
@@ -85,6 +85,6 @@ export function encoderLayer(
 
 /** tanh(dense) of each row's first token, [B, D]. */
 export function pool(weights: Weights, x_TD: Tensor, inputs: BertInputs): Tensor {
-  const first_BD = tf.gather(x_TD, inputs.firstTokens);
+  const first_BD = embedding(x_TD, inputs.firstTokens);
   return tf.tanh(dense(first_BD, weights('bert.pooler.dense.weight'), weights('bert.pooler.dense.bias')));
 }

@@ -13,6 +13,8 @@ export interface ClassifierOptions {
   weightDecay: number;
   /** False: no dropout (parity tests). */
   dropout?: boolean;
+  /** True: one op after the other instead of one graph for each step. The same numbers, slower: the reference for tests. */
+  eager?: boolean;
 }
 
 /** What loading a checkpoint did with its tensors. */

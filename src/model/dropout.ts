@@ -3,8 +3,11 @@ import {statelessSeed} from '../random.js';
 import {differentiable} from './differentiable.js';
 import {execute, type Tensor, tf} from './tensorflow.js';
 
-/** Drops a share of x at a place of the model that has a seed of its own; the identity where there is no dropout. */
-export type Dropout = (x: Tensor, rate: number, site: number) => Tensor;
+/**
+ * Drops a share of x at a place of the model that has a seed of its own; the identity where there is no dropout. `axis`, the last unless said
+ * otherwise, is one whose size the model fixes.
+ */
+export type Dropout = (x: Tensor, rate: number, site: number, axis?: number) => Tensor;
 
 export const noDropout: Dropout = x => x.clone();
 
@@ -16,16 +19,16 @@ export function dropoutSeeds(seed: number, step: number, numSites: number): Tens
 
 export function seededDropout(seeds: Tensor): Dropout {
   const sites = tf.unstack(seeds);
-  return (x, rate, site) => (rate === 0 ? x.clone() : dropout(x, rate, sites[site]));
+  return (x, rate, site, axis) => (rate === 0 ? x.clone() : dropout(x, rate, sites[site], axis));
 }
 
 /** Values that stay are scaled by 1 / (share kept), so that the expectation is x. */
-export function dropout(x: Tensor, rate: number, seed: Tensor): Tensor {
+export function dropout(x: Tensor, rate: number, seed: Tensor, axis?: number): Tensor {
   const scale = 1 / (1 - roundedRate(rate));
   const apply = (x: Tensor, isKept: Tensor) => tf.mul(x, tf.mul(tf.cast(isKept, 'float32'), scale));
   return differentiable({
     forward: x => {
-      const isKept = dropoutMask(x.shape, rate, seed);
+      const isKept = dropoutMask(x.shape, rate, seed, axis);
       return {value: apply(x, isKept), saved: [isKept]};
     },
     backward: (dy, [isKept]) => [apply(dy, isKept)],
@@ -33,19 +36,20 @@ export function dropout(x: Tensor, rate: number, seed: Tensor): Tensor {
 }
 
 /**
- * True where a value stays. Random numbers are most of dropout's time, so each 32-bit one serves two values: one by its upper, one by its
- * lower half. The rate is a multiple of 2^-16.
+ * True where a value stays. Random numbers are most of dropout's time, so where the axis has an even size each 32-bit one serves two values,
+ * one in each half of the axis: one by its upper, one by its lower half. The rate is a multiple of 2^-16.
  */
-export function dropoutMask(shape: number[], rate: number, seed: Tensor): Tensor {
-  const size = shape.reduce((product, n) => product * n, 1);
-  const half = Math.ceil(size / 2);
+export function dropoutMask(shape: number[], rate: number, seed: Tensor, axis = shape.length - 1): Tensor {
+  const isShared = shape[axis] % 2 === 0;
+  const half = tf.tensor1d(isShared ? shape.with(axis, shape[axis] / 2) : shape, 'int32');
   const attributes = {dtype: {type: 'int32'}, T: {type: 'int32'}, Tseed: {type: 'int32'}} as const;
-  const [words] = execute('StatelessRandomUniformFullInt', attributes, [tf.tensor1d([half], 'int32'), seed]);
+  const [words] = execute('StatelessRandomUniformFullInt', attributes, [half, seed]);
   // Signed: the lowest share `rate` of all words is dropped. The low half of the threshold is zero, so only the upper half of a word counts.
   const threshold = tf.scalar(-(2 ** 31) + roundedRate(rate) * 2 ** 32, 'int32');
+  const isKept = tf.greaterEqual(words, threshold);
+  if (!isShared) return isKept;
   const [lowHalves] = execute('LeftShift', {T: {type: 'int32'}}, [words, tf.scalar(16, 'int32')]);
-  const isKept = tf.concat([tf.greaterEqual(words, threshold), tf.greaterEqual(lowHalves, threshold)]);
-  return tf.reshape(size % 2 === 0 ? isKept : tf.slice(isKept, 0, size), shape);
+  return tf.concat([isKept, tf.greaterEqual(lowHalves, threshold)], axis);
 }
 
 /** The rate that the masks have. */

@@ -36,9 +36,15 @@ export function layerNorm(x: Tensor, scale: Tensor, offset: Tensor, epsilon: num
 export function embedding(table: Tensor, ids_T: Tensor): Tensor {
   const [numRows] = table.shape;
   return differentiable({
-    forward: table => ({value: tf.gather(table, ids_T), saved: [ids_T]}),
+    forward: table => ({value: gatherRows(table, ids_T), saved: [ids_T]}),
     backward: (dy, [ids_T]) => [tf.unsortedSegmentSum(dy, ids_T as ReturnType<typeof tf.tensor1d>, numRows)],
   })(table);
+}
+
+/** Without tfjs's own check of every index, for which it reads them back; TensorFlow checks them on a CPU. */
+export function gatherRows(x: Tensor, indices: Tensor): Tensor {
+  const types = {Tparams: {type: 'float32'}, Tindices: {type: 'int32'}, Taxis: {type: 'int32'}} as const;
+  return execute('GatherV2', {batch_dims: {int: 0}, ...types}, [x, indices, tf.scalar(0, 'int32')])[0];
 }
 
 /** x/2 (1 + erf(x/√2)); Hendrycks and Gimpel, arXiv 1606.08415. */

@@ -1,6 +1,7 @@
 // Weights and one batch → mean cross-entropy, logits and the gradient of every weight.
 import type {ModelConfig} from '../data/types.js';
 import {type BertInputs, logits_BC} from './bert.js';
+import {differentiable} from './differentiable.js';
 import type {Dropout} from './dropout.js';
 import {type Tensor, tf} from './tensorflow.js';
 
@@ -33,6 +34,18 @@ export function lossGradients(
 
 /** Mean of -log softmax(logits)[label]. */
 export function crossEntropy(logits_BC: Tensor, labels_B: Tensor): Tensor {
-  const isLabel_BC = tf.oneHot(labels_B, logits_BC.shape[1]!).toFloat();
-  return tf.neg(tf.mean(tf.sum(tf.mul(isLabel_BC, tf.logSoftmax(logits_BC)), -1)));
+  const C = logits_BC.shape[1]!;
+  return differentiable({
+    forward: logits => {
+      const isLabel = tf.oneHot(labels_B, C).toFloat();
+      const logProbabilities = tf.logSoftmax(logits);
+      const value = tf.neg(tf.mean(tf.sum(tf.mul(isLabel, logProbabilities), -1)));
+      return {value, saved: [logProbabilities, isLabel]};
+    },
+    backward: (dy, [logProbabilities, isLabel]) => {
+      // Not 1 / B as a number: a recorded step serves batches of every size.
+      const batchSize = tf.sum(isLabel);
+      return [tf.mul(tf.sub(tf.exp(logProbabilities), isLabel), tf.div(dy, batchSize))];
+    },
+  })(logits_BC);
 }

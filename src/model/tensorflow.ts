@@ -17,32 +17,65 @@ legacy.isArray ??= Array.isArray;
 
 export const tf = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu') as TensorFlow;
 
-interface Attribute {
+/** An attribute of an op as the native binding takes it; `type` is one of its TF_ATTR_… numbers. */
+export interface NativeAttribute {
   name: string;
   type: number;
   value: unknown;
 }
 
+/** An output of an op as the native binding gives it: the handle of a tensor, its TensorFlow data type and its shape. */
+export interface NativeTensor {
+  id: number;
+  dtype: number;
+  shape: number[];
+}
+
+type BindingNumber =
+  | 'TF_ATTR_TYPE'
+  | 'TF_ATTR_BOOL'
+  | 'TF_ATTR_INT'
+  | 'TF_ATTR_FLOAT'
+  | 'TF_ATTR_SHAPE'
+  | 'TF_ATTR_STRING'
+  | 'TF_FLOAT'
+  | 'TF_INT32'
+  | 'TF_BOOL';
+
+export type NativeBinding = Readonly<Record<BindingNumber, number>> & {
+  loadSavedModel(folder: string, tags: string): number;
+  deleteSavedModel(id: number): void;
+  runSavedModel(id: number, inputs: number[], inputNames: string, outputNames: string): NativeTensor[];
+};
+
 /** The parts of tfjs-node's backend that its typings leave out. */
 interface NodeBackend {
-  readonly binding: Record<
-    | 'TF_ATTR_TYPE'
-    | 'TF_ATTR_BOOL'
-    | 'TF_ATTR_INT'
-    | 'TF_ATTR_FLOAT'
-    | 'TF_ATTR_SHAPE'
-    | 'TF_ATTR_STRING'
-    | 'TF_FLOAT'
-    | 'TF_INT32'
-    | 'TF_BOOL',
-    number
-  >;
-  executeMultipleOutputs(name: string, attributes: Attribute[], inputs: Tensor[], numOutputs: number): Tensor[];
+  binding: NativeBinding;
+  executeMultipleOutputs(name: string, attributes: NativeAttribute[], inputs: Tensor[], numOutputs: number): Tensor[];
+  getInputTensorIds(tensors: Tensor[]): number[];
+  createOutputTensor(made: NativeTensor): Tensor;
 }
 
 const backend = tf.backend() as unknown as NodeBackend;
-const {binding} = backend;
+/** TensorFlow itself. */
+export const nativeBinding = backend.binding;
+const binding = nativeBinding;
 const dtypes = {float32: binding.TF_FLOAT, int32: binding.TF_INT32, bool: binding.TF_BOOL} as const;
+
+/** Until the returned function is called, every op goes to this object instead of TensorFlow. */
+export function replaceBinding(other: object): () => void {
+  const previous = backend.binding;
+  backend.binding = other as NativeBinding;
+  return () => {
+    backend.binding = previous;
+  };
+}
+
+/** The binding's number for a tensor. */
+export const handleOf = (tensor: Tensor): number => backend.getInputTensorIds([tensor])[0];
+
+/** A tensor, in the current tidy, for a number that the binding handed out. */
+export const tensorOfHandle = (made: NativeTensor): Tensor => backend.createOutputTensor(made);
 
 /** Value of an op attribute by kind, as TensorFlow's op definition asks for it. */
 export type AttributeValue =
@@ -67,7 +100,7 @@ export function execute(
   return backend.executeMultipleOutputs(name, list, inputs, numOutputs);
 }
 
-function attribute(name: string, value: AttributeValue): Attribute {
+function attribute(name: string, value: AttributeValue): NativeAttribute {
   if ('type' in value) return {name, type: binding.TF_ATTR_TYPE, value: dtypes[value.type]};
   if ('bool' in value) return {name, type: binding.TF_ATTR_BOOL, value: value.bool};
   if ('int' in value) return {name, type: binding.TF_ATTR_INT, value: value.int};

@@ -18,24 +18,32 @@ let numCreated = 0;
 
 /** Zeros when there are no values. */
 export function createVariable(name: string, shape: number[], values?: Float32Array): Variable {
-  const dtype = {type: 'float32'} as const;
-  const sharedName = `${numCreated++}/${name}`;
-  const attributes = {dtype, shape: {shape}, container: {string: ''}, shared_name: {string: sharedName}};
-  const handle = tf.keep(execute('VarHandleOp', attributes, [])[0]);
+  const made = variableOf(name, shape, `${numCreated++}/${name}`);
+  tf.keep(made.handle);
   const variable: Variable = {
-    name,
-    shape,
-    handle,
-    read: () => execute('ReadVariableOp', {dtype}, [handle])[0],
-    assign: value => void execute('AssignVariableOp', {dtype}, [handle, value], 0),
+    ...made,
     dispose() {
-      execute('DestroyResourceOp', {ignore_lookup_error: {bool: true}}, [handle], 0);
-      handle.dispose();
+      execute('DestroyResourceOp', {ignore_lookup_error: {bool: true}}, [made.handle], 0);
+      made.handle.dispose();
     },
   };
   if (values) assignValues(variable, values);
   else tf.tidy(() => variable.assign(tf.zeros(shape)));
   return variable;
+}
+
+/** Makes nothing but the handle, in the current tidy: the variable exists once it is assigned. */
+export function variableOf(name: string, shape: number[], sharedName: string): Omit<Variable, 'dispose'> {
+  const dtype = {type: 'float32'} as const;
+  const attributes = {dtype, shape: {shape}, container: {string: ''}, shared_name: {string: sharedName}};
+  const [handle] = execute('VarHandleOp', attributes, []);
+  return {
+    name,
+    shape,
+    handle,
+    read: () => execute('ReadVariableOp', {dtype}, [handle])[0],
+    assign: value => void execute('AssignVariableOp', {dtype}, [handle, value], 0),
+  };
 }
 
 export function assignValues(variable: Variable, values: Float32Array): void {

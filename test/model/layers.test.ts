@@ -83,17 +83,15 @@ agrees(
 
 // Rows of 3 and 1 tokens in a grid of 2 x 4.
 const layout: Layout = {
-  batchSize: 2,
-  length: 4,
   places: tf.tensor1d([0, 1, 2, 4], 'int32'),
-  tokens: tf.tensor1d([0, 1, 2, 0, 3, 3, 3, 3], 'int32'),
+  tokens: tf.tensor2d([0, 1, 2, 0, 3, 3, 3, 3], [2, 4], 'int32'),
   maskBias: bias,
 };
 agrees(
   'attention without the padding',
   qkv => attention(qkv, layout, 2, p => p.clone()),
   qkv => {
-    const padded = tf.matMul(tf.oneHot(layout.tokens as ReturnType<typeof tf.tensor1d>, 4), qkv);
+    const padded = tf.matMul(tf.oneHot(layout.tokens.flatten(), 4), qkv);
     const heads = tf.split(padded, 3, 1).map(x => tf.transpose(tf.reshape(x, [2, 4, 2, 3]), [0, 2, 1, 3]));
     const context = tf.matMul(plainAttention(heads[0], heads[1], bias), heads[2]);
     const rows = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [8, 6]);

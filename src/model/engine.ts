@@ -1,0 +1,25 @@
+// What a classifier asks of the tensor library: one training step, one forward pass, and its state. Two of them are interchangeable: one op
+// after the other (eager-engine.ts), and each step as one graph (compiled-engine.ts).
+import type {Batch, ModelConfig, NamedTensor} from '../data/types.js';
+import type {StepResult} from './classifier.js';
+
+export interface EngineOptions {
+  config: ModelConfig;
+  numClasses: number;
+  /** Names and shapes of the weights, in a fixed order. */
+  parameters: {name: string; shape: number[]}[];
+  /** Of the dropout masks; undefined: no dropout. */
+  dropoutSeed: number | undefined;
+  weightDecay: number;
+}
+
+export interface Engine {
+  trainStep(batch: Batch, step: number, learningRate: number): StepResult;
+  predict(batch: Batch): Float32Array;
+  weights(): NamedTensor[];
+  /** First and second moments, zero before the first step. */
+  moments(): NamedTensor[];
+  /** Weights and moments by name; what is not named stays. Shapes have been checked. */
+  assign(tensors: Iterable<NamedTensor>): void;
+  dispose(): void;
+}
