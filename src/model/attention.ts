@@ -12,6 +12,8 @@ export interface Layout {
   tokens: Tensor;
   /** [B, 1, 1, L] float32: 0 for real keys, very negative for padding. */
   maskBias: Tensor;
+  /** [B + 1] int32: where each row begins among the tokens, and their number. */
+  starts: Tensor;
 }
 
 /** qkv_T3D, queries, keys and values side by side → context [T, D]. Softmax(q kᵀ / √H + mask), dropout, times v. */

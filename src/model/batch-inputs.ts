@@ -33,5 +33,6 @@ export function batchInputs(batch: Batch): BertInputs {
     typeIds: pick(place => batch.tokenTypeIds[place]),
     positions: pick(place => place % L),
     firstTokens: ints(firstTokens),
+    starts: ints(Int32Array.of(...firstTokens, places.length)),
   };
 }

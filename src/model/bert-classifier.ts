@@ -10,7 +10,7 @@ import {initialValue, matchParameters} from './parameters.js';
 
 /** Errors: see matchParameters. */
 export function createClassifier(checkpoint: Checkpoint, options: ClassifierOptions): Classifier {
-  const {seed, weightDecay, dropout, eager, layers, classNames} = options;
+  const {seed, weightDecay, dropout, eager, layers, classNames, precision = 'float32'} = options;
   const numClasses = classNames.length;
   const {parameters, config, report} = matchParameters(checkpoint, {layers, numClasses});
   const engineOptions = {
@@ -19,7 +19,9 @@ export function createClassifier(checkpoint: Checkpoint, options: ClassifierOpti
     parameters,
     dropoutSeed: dropout === false ? undefined : seed,
     weightDecay,
+    precision,
   };
+  if (eager && precision !== 'float32') throw new Error('Cannot train op by op in bfloat16: it exists in graphs alone');
   const engine = eager ? new EagerEngine(engineOptions) : new CompiledEngine(engineOptions);
   engine.assign(parameters.map(parameter => ({...parameter, read: () => initialValue(parameter, config, seed)})));
   return new BertClassifier(config, options, report, engine);

@@ -1,6 +1,9 @@
 // What the rest of the program sees of a model: typed arrays in, typed arrays out. Tensors never leave model/.
 import type {Batch, NamedTensor} from '../data/types.js';
 
+/** Arithmetic of the forward and backward pass. With bfloat16, matrix products are of it; weights, norms, loss and updates are float32. */
+export type Precision = 'float32' | 'bfloat16';
+
 /** Choices that do not follow from the checkpoint. */
 export interface ClassifierOptions {
   /** Use only the first layers; all when undefined. */
@@ -13,6 +16,8 @@ export interface ClassifierOptions {
   weightDecay: number;
   /** False: no dropout (parity tests). */
   dropout?: boolean;
+  /** float32 unless said otherwise; bfloat16 needs the compiled step. */
+  precision?: Precision;
   /** True: one op after the other instead of one graph for each step. The same numbers, slower: the reference for tests. */
   eager?: boolean;
 }

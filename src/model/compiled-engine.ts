@@ -4,11 +4,14 @@ import {adamWRates, applyAdamW, momentNames} from './adamw.js';
 import {batchInputs} from './batch-inputs.js';
 import {type BertInputs, logits_BC, numDropoutSites} from './bert.js';
 import type {StepResult} from './classifier.js';
+import {autocast} from './compile/autocast.js';
 import {compile, type FunctionSpec, type InputSpec, type Program} from './compile/program.js';
-import {dropoutSeeds, noDropout, seededDropout} from './dropout.js';
+import {composedLayers} from './composed-layers.js';
+import {dropoutSeeds} from './dropout.js';
 import type {Engine, EngineOptions} from './engine.js';
+import {fusedLayers} from './fused-layers.js';
 import {lossGradients} from './loss-gradients.js';
-import {type Tensor, tf} from './tensorflow.js';
+import {hasFusedKernels, type Tensor, tf} from './tensorflow.js';
 import {variableOf} from './variables.js';
 
 /** Weights go in and out in groups of about this many numbers: each group is a graph of its own, and none doubles the model's memory. */
@@ -20,15 +23,27 @@ interface Parameter {
   shape: number[];
 }
 
-const inputSpecs: Record<keyof BertInputs, InputSpec> = {
+const tokenSpecs: Record<string, InputSpec> = {
   ids: {type: 'int32', shape: ['T']},
   typeIds: {type: 'int32', shape: ['T']},
   positions: {type: 'int32', shape: ['T']},
   firstTokens: {type: 'int32', shape: ['B']},
+  starts: {type: 'int32', shape: ['S']},
+};
+
+/** What only the composed layers read: the padded grid. */
+const gridSpecs: Record<string, InputSpec> = {
   places: {type: 'int32', shape: ['T']},
   tokens: {type: 'int32', shape: ['B', 'L']},
   maskBias: {type: 'float32', shape: ['B', 1, 1, 'L']},
 };
+
+const inputSpecs = hasFusedKernels ? tokenSpecs : {...tokenSpecs, ...gridSpecs};
+const layersOf = hasFusedKernels ? fusedLayers : composedLayers;
+
+/** What the graph reads of a batch. */
+const fed = (batch: Batch): Record<string, Tensor> =>
+  Object.fromEntries(Object.entries(batchInputs(batch)).filter(([name]) => name in inputSpecs));
 
 export class CompiledEngine implements Engine {
   private readonly program: Program;
@@ -41,7 +56,7 @@ export class CompiledEngine implements Engine {
     const moments = (kind: 'm' | 'v') => parameters.map(({name, shape}) => ({name: momentNames(name)[kind], shape}));
     this.moments_ = [...moments('m'), ...moments('v')];
     this.groups = [...grouped(parameters), ...grouped(this.moments_)];
-    this.program = compile({
+    const functions = {
       train: trainFunction(options),
       predict: predictFunction(options),
       zero: zeroFunction(this.moments_),
@@ -51,7 +66,8 @@ export class CompiledEngine implements Engine {
           [`assign${i}`, assignFunction(group)],
         ]),
       ),
-    });
+    };
+    this.program = compile(functions, options.precision === 'bfloat16' ? autocast : undefined);
   }
 
   trainStep(batch: Batch, step: number, learningRate: number): StepResult {
@@ -59,7 +75,7 @@ export class CompiledEngine implements Engine {
     const {config, dropoutSeed, weightDecay} = this.options;
     return tf.tidy(() => {
       const inputs: Record<string, Tensor> = {
-        ...batchInputs(batch),
+        ...fed(batch),
         labels: tf.tensor1d(batch.labels, 'int32'),
         rates: tf.tensor1d(adamWRates(step, learningRate, weightDecay)),
       };
@@ -70,7 +86,7 @@ export class CompiledEngine implements Engine {
   }
 
   predict(batch: Batch): Float32Array {
-    return tf.tidy(() => floats(this.program.run('predict', {...batchInputs(batch)}).logits));
+    return tf.tidy(() => floats(this.program.run('predict', fed(batch)).logits));
   }
 
   weights(): NamedTensor[] {
@@ -163,9 +179,8 @@ function trainFunction({parameters, config, dropoutSeed, weightDecay}: EngineOpt
       });
       const names = parameters.map(({name}) => name);
       const values = variables.map(variable => variable.read());
-      const dropout = seeds ? seededDropout(seeds) : noDropout;
       const bertInputs = inputs as unknown as BertInputs;
-      const {loss, logits, gradients} = lossGradients(names, values, bertInputs, labels, config, dropout);
+      const {loss, logits, gradients} = lossGradients(names, values, bertInputs, labels, config, layersOf(seeds));
       const gradNorm = applyAdamW(slots, gradients, rates, weightDecay > 0);
       return {loss, gradNorm, logits};
     },
@@ -178,7 +193,7 @@ function predictFunction({parameters, config}: EngineOptions): FunctionSpec {
     body(inputs) {
       const variables = new Map(parameters.map(parameter => [parameter.name, graphVariable(parameter)]));
       const weights = (name: string) => variables.get(name)!.read();
-      return {logits: logits_BC(weights, inputs as unknown as BertInputs, config, noDropout)};
+      return {logits: logits_BC(weights, inputs as unknown as BertInputs, config, layersOf())};
     },
   };
 }

@@ -4,7 +4,8 @@ import {adamWRates, applyAdamW, momentNames, type Slot} from './adamw.js';
 import {batchInputs} from './batch-inputs.js';
 import {logits_BC, numDropoutSites} from './bert.js';
 import type {StepResult} from './classifier.js';
-import {dropoutSeeds, noDropout, seededDropout} from './dropout.js';
+import {composedLayers} from './composed-layers.js';
+import {dropoutSeeds} from './dropout.js';
 import type {Engine, EngineOptions} from './engine.js';
 import {lossGradients} from './loss-gradients.js';
 import {type Tensor, tf} from './tensorflow.js';
@@ -26,9 +27,10 @@ export class EagerEngine implements Engine {
     return tf.tidy(() => {
       const values = this.variables.map(variable => variable.read());
       const labels = tf.tensor1d(batch.labels, 'int32');
-      const dropout =
-        dropoutSeed === undefined ? noDropout : seededDropout(dropoutSeeds(dropoutSeed, step, numDropoutSites(config)));
-      const {loss, logits, gradients} = lossGradients(this.names, values, batchInputs(batch), labels, config, dropout);
+      const layers = composedLayers(
+        dropoutSeed === undefined ? undefined : dropoutSeeds(dropoutSeed, step, numDropoutSites(config)),
+      );
+      const {loss, logits, gradients} = lossGradients(this.names, values, batchInputs(batch), labels, config, layers);
       tf.dispose(values);
       const rates = tf.tensor1d(adamWRates(step, learningRate, weightDecay));
       const gradNorm = applyAdamW(this.slots(), gradients, rates, weightDecay > 0);
@@ -41,7 +43,7 @@ export class EagerEngine implements Engine {
   predict(batch: Batch): Float32Array {
     return tf.tidy(() => {
       const weights = (name: string) => this.variables[this.names.indexOf(name)].read();
-      return floats(logits_BC(weights, batchInputs(batch), this.options.config, noDropout));
+      return floats(logits_BC(weights, batchInputs(batch), this.options.config, composedLayers()));
     });
   }
 

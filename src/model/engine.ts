@@ -1,7 +1,7 @@
 // What a classifier asks of the tensor library: one training step, one forward pass, and its state. Two of them are interchangeable: one op
 // after the other (eager-engine.ts), and each step as one graph (compiled-engine.ts).
 import type {Batch, ModelConfig, NamedTensor} from '../data/types.js';
-import type {StepResult} from './classifier.js';
+import type {Precision, StepResult} from './classifier.js';
 
 export interface EngineOptions {
   config: ModelConfig;
@@ -11,6 +11,7 @@ export interface EngineOptions {
   /** Of the dropout masks; undefined: no dropout. */
   dropoutSeed: number | undefined;
   weightDecay: number;
+  precision: Precision;
 }
 
 export interface Engine {

@@ -1,4 +1,4 @@
-// The layers of a transformer but attention, as functions of tensors with their gradients written out: fewer passes than the tape's.
+// The layers of a transformer but attention, made of TensorFlow's own ops, with their gradients written out: fewer passes than the tape's.
 // T tokens · D hidden · F any width
 import type {ModelConfig} from '../data/types.js';
 import {differentiable} from './differentiable.js';
@@ -6,9 +6,15 @@ import {execute, type Tensor, tf} from './tensorflow.js';
 
 /** x_TD, weight [F, D] as PyTorch keeps it, bias [F] → [T, F]. */
 export const dense = differentiable({
-  forward: (x, weight, bias) => ({value: biasAdd(tf.matMul(x, weight, false, true), bias), saved: [x, weight]}),
-  backward: (dy, [x, weight]) => [tf.matMul(dy, weight), tf.matMul(dy, x, true, false), biasGradient(dy)],
+  forward: (x, weight, bias) => ({value: biasAdd(product(x, weight, false, true), bias), saved: [x, weight]}),
+  backward: (dy, [x, weight]) => [product(dy, weight), product(dy, x, true, false), biasGradient(dy)],
 });
+
+/** Of two matrices. tfjs's own makes batches of one of them. */
+function product(a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor {
+  const attributes = {T: {type: 'float32'}, transpose_a: {bool: transposeA}, transpose_b: {bool: transposeB}} as const;
+  return execute('MatMul', attributes, [a, b])[0];
+}
 
 /** Layer norm of x + residual over the last axis, with the biased variance. Both inputs are [T, D]. */
 export function addNorm(x: Tensor, residual: Tensor, scale: Tensor, offset: Tensor, epsilon: number): Tensor {

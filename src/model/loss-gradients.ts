@@ -2,7 +2,7 @@
 import type {ModelConfig} from '../data/types.js';
 import {type BertInputs, logits_BC} from './bert.js';
 import {differentiable} from './differentiable.js';
-import type {Dropout} from './dropout.js';
+import type {LayerSet} from './layer-set.js';
 import {type Tensor, tf} from './tensorflow.js';
 
 export interface LossGradients {
@@ -20,12 +20,12 @@ export function lossGradients(
   inputs: BertInputs,
   labels: Tensor,
   config: ModelConfig,
-  dropout: Dropout,
+  layers: LayerSet,
 ): LossGradients {
   const byName = new Map(names.map((name, i) => [name, values[i]]));
   let logits: Tensor | undefined;
   const {value, grads} = tf.engine().gradients(() => {
-    const computed = logits_BC(name => byName.get(name)!, inputs, config, dropout);
+    const computed = logits_BC(name => byName.get(name)!, inputs, config, layers);
     logits = tf.keep(computed.clone());
     return crossEntropy(computed, labels);
   }, values);

@@ -1,6 +1,8 @@
 // The one import of the tensor library. Out: `tf`, and `execute`, which runs a TensorFlow op by its own name, for ops that tfjs has no
 // function for.
+import {existsSync} from 'node:fs';
 import {createRequire} from 'node:module';
+import {dirname, join} from 'node:path';
 import util from 'node:util';
 import type {Tensor} from '@tensorflow/tfjs-node-gpu';
 
@@ -15,7 +17,8 @@ const legacy = util as typeof util & {isNullOrUndefined?: unknown; isArray?: unk
 legacy.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
 legacy.isArray ??= Array.isArray;
 
-export const tf = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu') as TensorFlow;
+const require = createRequire(import.meta.url);
+export const tf = require('@tensorflow/tfjs-node-gpu') as TensorFlow;
 
 /** An attribute of an op as the native binding takes it; `type` is one of its TF_ATTR_… numbers. */
 export interface NativeAttribute {
@@ -51,6 +54,7 @@ export type NativeBinding = Readonly<Record<BindingNumber, number>> & {
 /** The parts of tfjs-node's backend that its typings leave out. */
 interface NodeBackend {
   binding: NativeBinding;
+  isUsingGpuDevice: boolean;
   executeMultipleOutputs(name: string, attributes: NativeAttribute[], inputs: Tensor[], numOutputs: number): Tensor[];
   getInputTensorIds(tensors: Tensor[]): number[];
   createOutputTensor(made: NativeTensor): Tensor;
@@ -61,6 +65,21 @@ const backend = tf.backend() as unknown as NodeBackend;
 export const nativeBinding = backend.binding;
 const binding = nativeBinding;
 const dtypes = {float32: binding.TF_FLOAT, int32: binding.TF_INT32, bool: binding.TF_BOOL} as const;
+
+/**
+ * True where the ops of kernels/ can be used. Set-up builds them beside the native binding; loading them registers them. They run on the CPU,
+ * so beside a GPU they would only be in the way.
+ */
+export const hasFusedKernels = !backend.isUsingGpuDevice && loadKernels();
+
+function loadKernels(): boolean {
+  const file = join(
+    dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json')),
+    'lib/napi-v8/ftft_kernels.node',
+  );
+  if (existsSync(file)) require(file);
+  return existsSync(file);
+}
 
 /** Until the returned function is called, every op goes to this object instead of TensorFlow. */
 export function replaceBinding(other: object): () => void {

@@ -1,7 +1,7 @@
 // Every gradient that is written out, against the one that tfjs derives from plain ops, to 1e-5 of its largest value.
 import {test} from 'node:test';
 import {attention, attentionProbabilities, type Layout} from '../../src/model/attention.js';
-import {dropout, dropoutMask, roundedRate} from '../../src/model/dropout.js';
+import {dropout, dropoutMask, range, roundedRate} from '../../src/model/dropout.js';
 import {activations, addNorm, dense, embedding, layerNorm} from '../../src/model/layers.js';
 import {type Tensor, tf} from '../../src/model/tensorflow.js';
 import {normals, randomStream} from '../../src/random.js';
@@ -77,7 +77,7 @@ const seed = tf.tensor1d([11, 12], 'int32');
 agrees(
   'dropout',
   x => dropout(x, 0.3, seed),
-  x => tf.div(tf.mul(x, dropoutMask([7, 9], 0.3, seed).toFloat()), 1 - roundedRate(0.3)),
+  x => tf.div(tf.mul(x, dropoutMask(range(7).expandDims(1), 9, 0.3, seed).toFloat()), 1 - roundedRate(0.3)),
   [[7, 9]],
 );
 
@@ -86,6 +86,7 @@ const layout: Layout = {
   places: tf.tensor1d([0, 1, 2, 4], 'int32'),
   tokens: tf.tensor2d([0, 1, 2, 0, 3, 3, 3, 3], [2, 4], 'int32'),
   maskBias: bias,
+  starts: tf.tensor1d([0, 3, 4], 'int32'),
 };
 agrees(
   'attention without the padding',

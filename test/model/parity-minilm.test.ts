@@ -8,7 +8,7 @@ import type {Checkpoint} from '../../src/data/types.js';
 import {batchInputs} from '../../src/model/batch-inputs.js';
 import {embed, encoderLayer, pool} from '../../src/model/bert.js';
 import {createClassifier} from '../../src/model/bert-classifier.js';
-import {noDropout} from '../../src/model/dropout.js';
+import {composedLayers} from '../../src/model/composed-layers.js';
 import {lossGradients} from '../../src/model/loss-gradients.js';
 import {initialValue, matchParameters} from '../../src/model/parameters.js';
 import {tf} from '../../src/model/tensorflow.js';
@@ -49,12 +49,18 @@ describe('the real MiniLM', {skip: needsShared || needsMiniLm}, () => {
       const values = new Map(parameters.map(p => [p.name, tf.tensor(initialValue(p, config, 0), p.shape)]));
       const weights = (name: string) => values.get(name)!;
       const inputs = batchInputs(batch());
-      let x = embed(weights, inputs, config, noDropout);
-      for (let i = 0; i < config.numHiddenLayers; i++) x = encoderLayer(i, x, weights, inputs, config, noDropout);
+      let x = embed(weights, inputs, config, composedLayers());
+      for (let i = 0; i < config.numHiddenLayers; i++)
+        x = encoderLayer(i, x, weights, inputs, config, composedLayers());
       const numFirst = golden.sentences[0].input_ids.length;
       const first = x.slice([0, 0], [numFirst, config.hiddenSize]);
       close(first.dataSync(), expected.get('last_hidden_state_0')!.read(), 1e-4, 'last hidden state');
-      close(pool(weights, x, inputs).dataSync(), expected.get('pooler_output')!.read(), 1e-4, 'pooler output');
+      close(
+        pool(weights, x, inputs, composedLayers()).dataSync(),
+        expected.get('pooler_output')!.read(),
+        1e-4,
+        'pooler output',
+      );
     });
   });
 
@@ -66,7 +72,7 @@ describe('the real MiniLM', {skip: needsShared || needsMiniLm}, () => {
       const names = parameters.map(({name}) => name);
       const inputs = batchInputs(batch());
       const labels = tf.tensor1d(golden.labels, 'int32');
-      const {gradients, logits} = lossGradients(names, values, inputs, labels, config, noDropout);
+      const {gradients, logits} = lossGradients(names, values, inputs, labels, config, composedLayers());
       logits.dispose();
       let numCompared = 0;
       names.forEach((name, i) => {

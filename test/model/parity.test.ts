@@ -6,7 +6,7 @@ import {globalNorm} from '../../src/model/adamw.js';
 import {batchInputs} from '../../src/model/batch-inputs.js';
 import {embed, encoderLayer} from '../../src/model/bert.js';
 import {createClassifier} from '../../src/model/bert-classifier.js';
-import {noDropout} from '../../src/model/dropout.js';
+import {composedLayers} from '../../src/model/composed-layers.js';
 import {lossGradients} from '../../src/model/loss-gradients.js';
 import {initialValue, matchParameters} from '../../src/model/parameters.js';
 import {type Tensor, tf} from '../../src/model/tensorflow.js';
@@ -65,7 +65,7 @@ describe('the golden model bert', {skip: needsShared}, () => {
   const gradientsOf = (batch: Batch) => {
     const {names, values, config} = model();
     const labels = tf.tensor1d(batch.labels, 'int32');
-    return {names, ...lossGradients(names, values, batchInputs(batch), labels, config, noDropout)};
+    return {names, ...lossGradients(names, values, batchInputs(batch), labels, config, composedLayers())};
   };
 
   test('has the logits of transformers', async () => {
@@ -100,10 +100,10 @@ describe('the golden model bert', {skip: needsShared}, () => {
         const real = [...places].flatMap(place => [...all.subarray(place * D, (place + 1) * D)]);
         close(x.dataSync(), real, 5e-5, `hidden state ${index}`);
       };
-      let x = embed(weights, inputs, config, noDropout);
+      let x = embed(weights, inputs, config, composedLayers());
       check(x, 0);
       for (let layer = 0; layer < config.numHiddenLayers; layer++) {
-        x = encoderLayer(layer, x, weights, inputs, config, noDropout);
+        x = encoderLayer(layer, x, weights, inputs, config, composedLayers());
         check(x, layer + 1);
       }
     });

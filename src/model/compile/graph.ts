@@ -55,6 +55,13 @@ export function makeNode(
 
 export const typeAttribute = (type: DataType): Attribute => ({$case: 'type', value: dataTypes[type]});
 
+export function castTo(type: DataType, value: Value): Value {
+  if (value.type === type) return value;
+  const types = {SrcT: typeAttribute(value.type), DstT: typeAttribute(type)};
+  const attributes = {...types, Truncate: {$case: 'b', value: false} as const};
+  return makeNode('Cast', attributes, [value], [{type, shape: value.shape}]).outputs[0];
+}
+
 /** A constant of raw values. */
 export function constant(type: 'float32' | 'int32', values: readonly number[], shape: number[] = []): Value {
   const typed = type === 'float32' ? Float32Array.from(values) : Int32Array.from(values);

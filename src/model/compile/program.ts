@@ -25,16 +25,17 @@ export interface Program {
 }
 
 /**
- * Records every function and loads them as one graph; variables of the same name are the same variable. Nothing is computed, and no tensor
- * of a variable's size is made. Throws what the recorder throws, naming op and line.
+ * Records every function and loads them as one graph, after a pass over it; variables of the same name are the same variable. Nothing is
+ * computed, and no tensor of a variable's size is made. Throws what the recorder throws, naming op and line.
  */
-export function compile(functions: Record<string, FunctionSpec>, passes: Transform[] = []): Program {
+export function compile(functions: Record<string, FunctionSpec>, pass: Transform = asRecorded): Program {
   const names: Record<string, string[]> = {};
   const roots: Node[] = [];
   for (const [name, spec] of Object.entries(functions)) {
     const {results, placeholders} = recordFunction(name, spec);
     names[name] = results.map(({name}) => name!);
-    roots.push(...optimise([...results, ...placeholders], passes));
+    const kept = [...results, ...placeholders];
+    roots.push(...kept.map(rewrite(kept, pass).node));
   }
   const graph = loadGraph(roots);
   return {
@@ -78,9 +79,4 @@ function recordFunction(name: string, {inputs, body}: FunctionSpec): {results: N
   return {results, placeholders};
 }
 
-function optimise(roots: Node[], passes: Transform[]): Node[] {
-  return passes.reduce((nodes, pass) => {
-    const {node} = rewrite(nodes, pass);
-    return nodes.map(node);
-  }, roots);
-}
+const asRecorded: Transform = () => undefined;

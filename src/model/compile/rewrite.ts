@@ -1,7 +1,10 @@
 // Passes over a recorded graph: every node is made again from its inputs that were made again, as it was or as a pass wants it.
-import {makeNode, type Node, reachable, type Value} from './graph.js';
+import {castTo, makeNode, type Node, reachable, type Value} from './graph.js';
 
-/** A node's outputs from its new inputs; undefined: the node as it was. Nodes with effects are never asked about. */
+/**
+ * A node's outputs from its new inputs, undefined: the node as it was. Variables and what is asked for by name are never asked about, and get
+ * inputs of the types they had.
+ */
 export type Transform = (node: Node, inputs: Value[]) => Value[] | undefined;
 
 /** The made-again graph: where a value or a node with effects has gone. */
@@ -23,13 +26,14 @@ export function rewrite(roots: Iterable<Node>, transform: Transform): Rewritten 
     const inputs = node.inputs.map(value);
     let outputs: Value[];
     if (isFixed(node)) {
-      const copy = makeNode(node.op, node.attributes, inputs, node.outputs, {name: node.name});
+      const cast = inputs.map((input, i) => same.value(castTo(node.inputs[i].type, input)));
+      const copy = makeNode(node.op, node.attributes, cast, node.outputs, {name: node.name});
       copy.after = node.after.map(other => fixed.get(other)!);
       fixed.set(node, copy);
       outputs = copy.outputs;
     } else
       outputs =
-        transform(node, inputs)?.map(output => same.of(output.node).outputs[output.index]) ??
+        transform(node, inputs)?.map(output => same.value(output)) ??
         same.of(makeNode(node.op, node.attributes, inputs, node.outputs, {content: node.content})).outputs;
     node.outputs.forEach((output, i) => void values.set(output, outputs[i]));
   }
@@ -45,12 +49,16 @@ class SameNodes {
   of(node: Node): Node {
     if (this.ids.has(node)) return node;
     if (isFixed(node)) return this.add(node);
-    node.inputs = node.inputs.map(input => this.of(input.node).outputs[input.index]);
+    node.inputs = node.inputs.map(input => this.value(input));
     const key = this.keyOf(node);
     const found = this.nodes.get(key);
     if (found) return found;
     this.nodes.set(key, node);
     return this.add(node);
+  }
+
+  value({node, index}: Value): Value {
+    return this.of(node).outputs[index];
   }
 
   private add(node: Node): Node {

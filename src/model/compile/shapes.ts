@@ -36,12 +36,12 @@ const shapeRules: Record<string, Rule> = {
     same,
   ),
   ...every(['Softmax', 'Sqrt', 'Square', 'Tanh', 'ZerosLike', 'OnesLike', 'Reciprocal', 'Sign', 'StopGradient'], same),
-  ...every(['ReluGrad', 'TanhGrad', 'AddN', 'BiasAdd', 'RsqrtGrad'], same),
+  ...every(['ReluGrad', 'TanhGrad', 'AddN', 'BiasAdd', 'RsqrtGrad', 'FtftGelu', 'FtftGeluGrad', 'FtftDropout'], same),
   ...every(
     ['Add', 'AddV2', 'Sub', 'Mul', 'RealDiv', 'Div', 'DivNoNan', 'FloorDiv', 'Maximum', 'Minimum', 'Pow'],
     broadcast,
   ),
-  ...every(['SquaredDifference', 'LeftShift', 'RightShift', 'BitwiseAnd', 'BitwiseOr'], broadcast),
+  ...every(['SquaredDifference', 'LeftShift', 'RightShift', 'BitwiseAnd', 'BitwiseOr', 'BitwiseXor'], broadcast),
   ...every(['Equal', 'NotEqual', 'Greater', 'GreaterEqual', 'Less', 'LessEqual', 'LogicalAnd'], compare),
   ...every(['AssignVariableOp', 'AssignAddVariableOp', 'AssignSubVariableOp', 'ResourceApplyAdam'], none),
   ...every(['Sum', 'Mean', 'Max', 'Min'], reduce),
@@ -60,6 +60,18 @@ const shapeRules: Record<string, Rule> = {
     return [{type: x.type, shape: [...x.shape.slice(0, at), 1, ...x.shape.slice(at)]}];
   },
   Fill: ([shape, value]) => [{type: value.type, shape: ints(shape, 'the shape')}],
+  FtftAddNorm: ([, residual]) => [
+    {type: 'float32', shape: residual.shape},
+    {type: 'float32', shape: residual.shape},
+    {type: 'float32', shape: residual.shape.slice(0, 1)},
+  ],
+  FtftAddNormGrad: ([dy, , , scale]) =>
+    [dy.shape, dy.shape, scale.shape, scale.shape].map(shape => ({type: 'float32', shape})),
+  FtftAttention: ([qkv], {num_heads}) => [
+    {type: qkv.type, shape: [qkv.shape[0], qkv.shape[1] / 3]},
+    {type: 'float32', shape: [qkv.shape[0], num_heads.$case === 'i' ? num_heads.value : 0]},
+  ],
+  FtftAttentionGrad: ([, , qkv]) => [{type: qkv.type, shape: qkv.shape}],
   GatherV2: ([x, indices, axis], {batch_dims}) => {
     const at = wrap(ints(axis, 'the axis')[0], x.shape.length);
     const skipped = batch_dims?.$case === 'i' ? batch_dims.value : 0;
@@ -74,6 +86,7 @@ const shapeRules: Record<string, Rule> = {
     const {type, shape} = inputs[0];
     return [{type, shape: [...shape.slice(0, at), inputs.length, ...shape.slice(at)]}];
   },
+  Range: ([start, limit]) => [{type: limit.type, shape: [ints(limit, 'the limit')[0] - ints(start, 'the start')[0]]}],
   ReadVariableOp: ([handle], {dtype}) => [{type: typeOf(dtype), shape: handle.shape}],
   Reshape: reshape,
   ScatterNd: ([, updates, shape]) => [{type: updates.type, shape: ints(shape, 'the shape')}],
@@ -112,6 +125,7 @@ export const ruledOps: readonly string[] = Object.keys(shapeRules);
 export const shapeInputs: Record<string, number[]> = {
   BroadcastTo: [1],
   Fill: [0],
+  Range: [1],
   Reshape: [1],
   ScatterNd: [2],
   Slice: [2],

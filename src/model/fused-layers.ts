@@ -1,0 +1,64 @@
+// The layer set of our own kernels (kernels/), each of which is one pass over its inputs where TensorFlow's ops make many. On a CPU only.
+import {differentiable} from './differentiable.js';
+import type {DropoutSite, LayerSet} from './layer-set.js';
+import {activations, dense, embedding} from './layers.js';
+import {type AttributeValue, execute, type Tensor, tf} from './tensorflow.js';
+
+/** seeds [numSites, 2] int32; without them there is no dropout. */
+export function fusedLayers(seeds?: Tensor): LayerSet {
+  const sites = seeds && tf.unstack(seeds);
+  const none = tf.zeros([2], 'int32');
+  const drawn = ({rate, site}: DropoutSite) => ({rate: sites ? rate : 0, seed: sites ? sites[site] : none});
+  return {
+    embedding,
+    dense,
+    activation: (name, x) => (name === 'gelu' ? gelu(x) : activations[name](x)),
+    addNorm: (x, residual, {scale, offset, epsilon}, site) => addNorm(x, residual, scale, offset, epsilon, drawn(site)),
+    dropout: (x, site) => dropout(x, drawn(site)),
+    attention: (qkv, {starts}, numHeads, site) => attention(qkv, starts, numHeads, drawn(site)),
+  };
+}
+
+interface Drawn {
+  rate: number;
+  /** [2] int32 */
+  seed: Tensor;
+}
+
+const T = {type: 'float32'} as const;
+const one = (op: string, attributes: Record<string, AttributeValue>, inputs: Tensor[]) =>
+  execute(op, {T, ...attributes}, inputs)[0];
+
+const gelu = differentiable({
+  forward: x => ({value: one('FtftGelu', {}, [x]), saved: [x]}),
+  backward: (dy, [x]) => [one('FtftGeluGrad', {}, [dy, x])],
+});
+
+function dropout(x: Tensor, {rate, seed}: Drawn): Tensor {
+  if (rate === 0) return x.clone();
+  const apply = (x: Tensor) => one('FtftDropout', {rate: {float: rate}}, [x, seed]);
+  return differentiable({forward: x => ({value: apply(x), saved: []}), backward: dy => [apply(dy)]})(x);
+}
+
+function addNorm(x: Tensor, residual: Tensor, scale: Tensor, offset: Tensor, epsilon: number, site: Drawn): Tensor {
+  const rate = {float: site.rate};
+  return differentiable({
+    forward: (...inputs) => {
+      const attributes = {T, rate, epsilon: {float: epsilon}};
+      const [value, normal, inverse] = execute('FtftAddNorm', attributes, [...inputs, site.seed], 3);
+      return {value, saved: [normal, inverse, inputs[2]]};
+    },
+    backward: (dy, saved) => execute('FtftAddNormGrad', {T, rate}, [dy, ...saved, site.seed], 4),
+  })(x, residual, scale, offset);
+}
+
+function attention(qkv: Tensor, starts: Tensor, numHeads: number, {rate, seed}: Drawn): Tensor {
+  const attributes = {T, rate: {float: rate}, num_heads: {int: numHeads}};
+  return differentiable({
+    forward: qkv => {
+      const [value, logSums] = execute('FtftAttention', attributes, [qkv, starts, seed], 2);
+      return {value, saved: [value, qkv, logSums]};
+    },
+    backward: (dy, saved) => execute('FtftAttentionGrad', attributes, [dy, ...saved, starts, seed]),
+  })(qkv);
+}
