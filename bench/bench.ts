@@ -1,95 +1,147 @@
-// `npm run bench -- <name>`: measurements, each printed as one table. What each one times and how: README.md.
+// `npm run bench -- <name>`: measurements, printed as tables and kept as JSON. What each one times and how: README.md.
 process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
 
-import {spawn} from 'node:child_process';
-import {once} from 'node:events';
-import {mkdirSync} from 'node:fs';
 import {availableParallelism} from 'node:os';
-import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {Command, InvalidArgumentError} from 'commander';
-import {readConfig} from '../src/config.js';
+import {Command} from 'commander';
+import {benchDataMap} from './data-map.js';
+import {dataFolder, type SourceName, sources} from './datasets.js';
+import {benchDynamics} from './dynamics.js';
+import {benchInstances} from './instances.js';
+import {keep, writePage} from './keep.js';
 import {benchLatency} from './latency.js';
-import {peerEnvironment, python} from './peers/environment.js';
-import {readData, runSeed} from './recipe.js';
-import {type RecipeSettings, readRows} from './recipe-results.js';
-import {printRecipe} from './recipe-table.js';
-import {benchTrain} from './train.js';
+import {benchLeak} from './leak.js';
+import {benchMemory} from './memory.js';
+import {type ShapeName, shapes} from './model/shapes.js';
+import {choice, choices, whole, wholes} from './options.js';
+import {benchOverhead} from './overhead.js';
+import {benchPeerCheck} from './peer-check.js';
+import {recipe} from './recipe-command.js';
+import {benchEvaluate, benchTrainSteps} from './steps.js';
+import {benchTokenize} from './tokenize.js';
+import {benchTrace} from './trace.js';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const {cacheDir, modelDir} = readConfig(process.env);
-const modelFolder = join(modelDir, 'minilm-l6');
-const dataFolder = join(cacheDir, 'demo-data');
-const cores = availableParallelism();
-const program = new Command('bench').description('Measurements of ftft, most of them beside PyTorch');
+const precisions = ['fp32', 'bf16'] as const;
+const trainParts = ['steps', 'instances', 'peer'] as const;
+const shapeNames = Object.keys(shapes) as ShapeName[];
+const sourceNames = Object.keys(sources) as SourceName[];
 
-program
-  .command('recipe')
-  .description(
-    'accuracy of the whole recipe beside PyTorch, seed by seed; goes on where it stopped (hours at full size)',
-  )
+const program = new Command('bench').description('Measurements of ftft beside PyTorch; without a name all but recipe');
+
+/** With the options that all have. */
+const command = (name: string, description: string) =>
+  program
+    .command(name)
+    .description(description)
+    .option('--results <folder>', 'where the JSON is kept', here('results'))
+    .option('--threads <n>', 'of both sides', whole, availableParallelism());
+
+const stepsCommand = (name: string, description: string, rows: number) =>
+  command(name, description)
+    .option('--rounds <n>', 'timed turns of each side', whole, 10)
+    .option('--shapes <names>', shapeNames.join(', '), choices(shapeNames), ['minilm', 'tinybert'])
+    .option('--precisions <names>', precisions.join(', '), choices(precisions), [...precisions])
+    .option('--rows <n>', 'instances of the padded batch', whole, rows)
+    .option('--length <n>', 'tokens of each of them', whole, 128)
+    .option('--no-compile', 'leave torch.compile out');
+
+stepsCommand('train', 'training step, and instances a second over real batches, beside PyTorch', 32)
+  .option('--parts <names>', trainParts.join(', '), choices(trainParts), [...trainParts])
+  .option('--datasets <names>', sourceNames.join(', '), choices(sourceNames), sourceNames)
+  .option('--batches <n>', 'of each data set', whole, 100)
+  .option('--precision <name>', 'of the real batches', choice(precisions), 'bf16')
+  .option('--compile-instances', 'torch.compile takes part over real batches, too')
+  .option('--peer-rounds <n>', 'turns of the two peers, five steps each', whole, 3)
+  .action(async options => {
+    const {parts, results, compileInstances, peerRounds} = options;
+    const sample = {...options, shape: 'minilm', compile: compileInstances ?? false};
+    const check = {...options, rounds: peerRounds, steps: 5};
+    if (parts.includes('steps')) await keep('train-steps', results, () => benchTrainSteps(options));
+    if (parts.includes('instances')) await keep('train-instances', results, () => benchInstances(sample));
+    if (parts.includes('peer')) await keep('train-peer', results, () => benchPeerCheck(check));
+  });
+
+command('memory', 'peak resident memory of a training process, ours and PyTorch')
+  .option('--shape <name>', shapeNames.join(', '), choice(shapeNames), 'minilm')
+  .option('--rounds <n>', 'processes of each side', whole, 2)
+  .option('--steps <n>', 'in each process', whole, 5)
+  .option('--rows <n>', 'instances of a batch', whole, 32)
+  .option('--length <n>', 'tokens of each of them', whole, 128)
+  .action(options => keep('memory', options.results, () => benchMemory(options)));
+
+command('overhead', 'step of a two-layer toy, compiled beside eager')
+  .option('--rounds <n>', 'turns of each', whole, 10)
+  .option('--steps <n>', 'in each turn', whole, 50)
+  .action(options => keep('overhead', options.results, () => benchOverhead(options)));
+
+command('dynamics', 'cost of recording p_true')
+  .option('--precision <name>', precisions.join(', '), choice(precisions), 'bf16')
+  .option('--rounds <n>', 'steps with and without', whole, 30)
+  .action(options => keep('dynamics', options.results, () => benchDynamics(options)));
+
+command('leak', 'growth of resident memory over steps of every length')
+  .option('--first <n>', 'steps before the first look', whole, 500)
+  .option('--steps <n>', 'steps between the looks', whole, 10_000)
+  .action(options => keep('leak', options.results, () => benchLeak(options)));
+
+command('trace', 'time until every bucket of a BERT-large can be stepped')
+  .option('--shape <name>', shapeNames.join(', '), choice(shapeNames), 'bert-large')
+  .option('--lengths <list>', 'tokens of each bucket', wholes, [16, 32, 48, 64, 96, 128])
+  .action(options => keep('trace', options.results, () => benchTrace(options)));
+
+stepsCommand('evaluate', "forward passes beside PyTorch's inference_mode", 64).action(options =>
+  keep('evaluate', options.results, () => benchEvaluate(options)),
+);
+
+command('data-map', "logits to scores beside cartography's way and numpy")
+  .option('--instances <n>', 'of six epochs and three classes', whole, 400_000)
+  .option('--rounds <n>', 'turns of each', whole, 5)
+  .option('--slow-rounds <n>', "of cartography's way", whole, 2)
+  .action(options => keep('data-map', options.results, () => benchDataMap(options)));
+
+command('tokenize', "SNLI pairs beside transformers' fast tokenizer")
+  .option('--rounds <n>', 'turns of each', whole, 10)
+  .action(options => keep('tokenize', options.results, () => benchTokenize(options)));
+
+command('latency', '99th percentile of Health and GetRun over gRPC while a run trains')
+  .option('--calls <n>', 'of each method', whole, 500)
+  .action(options => keep('latency', options.results, () => benchLatency(dataFolder, options)));
+
+const all = program.commands.map(one => one.name());
+
+command('recipe', 'accuracy of the whole recipe, seed by seed; goes on where it stopped (hours at full size)')
   .option('--seeds <n>', 'seeds 0 to n - 1', whole, 3)
   .option('--train <n>', 'training instances', whole, 8000)
   .option('--epochs <n>', 'epochs of plain fine-tuning', whole, 4)
-  .option('--results <folder>', 'where the rows are kept', here('results'))
   .option('--ours-only', 'run no PyTorch')
   .option('--table-only', 'run nothing, print what there is')
   .action(recipe);
 
 program
-  .command('train')
-  .description('seconds per training step beside PyTorch, steps taken in turns')
-  .option('--rounds <n>', 'timed steps of each side and shape', whole, 10)
-  .option('--threads <n>', "PyTorch's threads", whole, cores)
-  .action(options => benchTrain(modelFolder, options));
+  .command('report')
+  .description('the page of results from the JSON that is kept')
+  .option('--results <folder>', 'where the JSON is kept', here('results'))
+  .option('--page <file>', 'what to write', here('RESULTS.md'))
+  .action(({results, page}) => writePage(results, page));
 
-program
-  .command('latency')
-  .description('99th percentile of Health and GetRun over gRPC while a run trains')
-  .option('--calls <n>', 'of each method', whole, 500)
-  .action(options => benchLatency(dataFolder, options));
-
-interface RecipeOptions {
-  seeds: number;
-  train: number;
-  epochs: number;
-  results: string;
-  oursOnly?: boolean;
-  tableOnly?: boolean;
+/** One that fails does not keep the others from running. */
+async function runEach(names: string[]): Promise<void> {
+  for (const name of names)
+    try {
+      await program.parseAsync([name], {from: 'user'});
+    } catch (error) {
+      console.error(`${name}: ${error instanceof Error ? error.message : error}`);
+      process.exitCode = 1;
+    }
 }
 
-async function recipe({seeds, train, epochs, results, oursOnly, tableOnly}: RecipeOptions): Promise<void> {
-  mkdirSync(results, {recursive: true});
-  const ours = join(results, 'recipe-ftft.jsonl');
-  const peer = join(results, 'recipe-pytorch.jsonl');
-  const data = await readData(dataFolder, modelFolder, train);
-  const settings: RecipeSettings = {train: data.dataset.labels.length, epochs, layers: 3, data: data.digest};
-  for (let seed = 0; seed < seeds && !tableOnly; seed++) {
-    if (!oursOnly) await runPeer(['--results', peer, '--seed', seed, '--train', train, '--epochs', epochs]);
-    await runSeed(ours, data, settings, seed, line => console.error(line));
+const words = process.argv.slice(2);
+if (words.length === 0) await runEach([...all, 'report']);
+else
+  try {
+    await program.parseAsync(words, {from: 'user'});
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
   }
-  printRecipe(readRows(ours, settings), readRows(peer, settings));
-}
-
-async function runPeer(options: (string | number)[]): Promise<void> {
-  const folders = ['--data', dataFolder, '--model', modelFolder, '--threads', String(cores)];
-  const child = spawn(python, [here('peers/recipe.py'), ...folders, ...options.map(String)], {
-    env: await peerEnvironment(),
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  const [code] = await once(child, 'exit');
-  if (code !== 0) throw new Error(`PyTorch peer failed, exit status ${code}`);
-}
-
-function whole(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value > 0) return value;
-  throw new InvalidArgumentError('It must be a whole number above 0.');
-}
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}

@@ -1,8 +1,7 @@
-// Round trips of Health and GetRun over gRPC while a real run trains, one call after the other: percentiles as a table.
+// Round trips of Health and GetRun over gRPC while a real run trains, one call after the other: a row a call.
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import Table from 'cli-table3';
 import {createChannel, createClient} from 'nice-grpc';
 import {HealthDefinition} from 'nice-grpc-server-health';
 import {connect} from '../src/cli/connect.js';
@@ -12,9 +11,11 @@ import {FileFormat} from '../src/server/gen/ftft/v1/dataset.js';
 import type {FtftServiceClient} from '../src/server/gen/ftft/v1/ftft_service.js';
 import {type Run, Run_State} from '../src/server/gen/ftft/v1/run.js';
 import {classNames} from './recipe.js';
+import {type Measurement, measured, type Row} from './report/results.js';
 import {percentile} from './statistics.js';
+import {secondsOf} from './take-turns.js';
+import {targets} from './targets.js';
 
-const targetMs = 100;
 /** Between two calls, so that they spread over many training steps. */
 const pauseMs = 20;
 /** Calls go on until the run has made this many steps under them. */
@@ -24,7 +25,7 @@ const pollMs = 250;
 const startWithinMs = 300_000;
 const numTrain = 4000;
 
-export async function benchLatency(dataFolder: string, {calls}: {calls: number}): Promise<void> {
+export async function benchLatency(dataFolder: string, {calls}: {calls: number}): Promise<Measurement> {
   const dataDir = mkdtempSync(join(tmpdir(), 'ftft-bench-'));
   const ports = {FTFT_GRPC_PORT: '0', FTFT_HTTP_PORT: '0', FTFT_HEALTH_PORT: '0'};
   const server = await startServer({...process.env, ...ports, FTFT_DATA_DIR: dataDir, FTFT_OFFLINE: '1'});
@@ -37,10 +38,10 @@ export async function benchLatency(dataFolder: string, {calls}: {calls: number})
     const times = {Health: [] as number[], GetRun: [] as number[]};
     let steps = 0;
     while (times.Health.length < calls || steps < leastSteps) {
-      times.Health.push(await milliseconds(() => health.check({service: ''})));
+      times.Health.push(await secondsOf(() => health.check({service: ''})));
       let seen = began;
       times.GetRun.push(
-        await milliseconds(async () => {
+        await secondsOf(async () => {
           seen = await client.getRun({name});
         }),
       );
@@ -49,8 +50,8 @@ export async function benchLatency(dataFolder: string, {calls}: {calls: number})
       steps = seen.progress!.steps - began.progress!.steps;
       await pause(pauseMs);
     }
-    print(times, steps);
     await client.cancelRun({name});
+    return measurementOf(times, steps);
   } finally {
     close();
     channel.close();
@@ -85,25 +86,14 @@ async function startRun(client: FtftServiceClient, dataFolder: string): Promise<
   }
 }
 
-function print(times: Record<string, number[]>, steps: number): void {
-  const table = new Table({
-    head: ['call', 'count', 'p50', 'p99', 'longest', `p99 <= ${targetMs} ms`],
-    style: {head: [], border: []},
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'left'],
+function measurementOf(times: Record<string, number[]>, steps: number): Measurement {
+  const rows = Object.entries(times).map(([call, values]): Row => {
+    const value = percentile(values, 0.99);
+    const figure = {name: '99th percentile', value, unit: 's', target: targets.latency} as const;
+    return {what: `${call}, ${values.length} calls`, ours: measured(call, values), figure};
   });
-  for (const [call, values] of Object.entries(times)) {
-    const [p50, p99, longest] = [0.5, 0.99, 1].map(share => percentile(values, share));
-    const cells = [p50, p99, longest].map(value => `${value.toFixed(1)} ms`);
-    table.push([call, values.length, ...cells, p99 <= targetMs ? 'yes' : 'NO']);
-  }
-  console.log(table.toString());
-  console.log(`The run made ${steps} steps meanwhile`);
-}
-
-async function milliseconds(call: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await call();
-  return performance.now() - began;
+  const notes = {meanwhile: `the run made ${steps} steps`};
+  return {title: 'Round trips over gRPC while a run trains', rows, notes, versions: {}};
 }
 
 const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));

@@ -1,7 +1,6 @@
 // The recipe by our own pipeline, in process: the demo's data and model in; one row a stage, appended as it is finished, out.
 import {createHash} from 'node:crypto';
-import {createReadStream, readFileSync, readlinkSync} from 'node:fs';
-import {availableParallelism} from 'node:os';
+import {createReadStream, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {readSplit} from '../src/data/read-split.js';
 import {loadTokenizer} from '../src/data/tokenizer.js';
@@ -20,6 +19,7 @@ import type {
   TrainingEvent,
   TrainingOptions,
 } from '../src/pipeline/types.js';
+import {machine} from './machine.js';
 import {
   appendRow,
   fromBits,
@@ -133,7 +133,7 @@ async function runStage(
     if (!isFull) {
       const instances = stage === 'ftft' ? ambiguousOf(done) : select('random', emptyMap(count), seed);
       for await (const event of fineTuneMain(classifier, dataset, instances, options)) watch(event);
-      return {...row, instances: instances.length, ...rounded(told), machine: machine()};
+      return {...row, instances: instances.length, ...rounded(told), machine: {...machine()}};
     }
     const training = trainReference(classifier, dataset, options);
     let next = await training.next();
@@ -141,7 +141,7 @@ async function runStage(
     const map = buildDataMap(next.value);
     const easy = round(select('easy-complement', map, seed).length / count, 4);
     const ambiguous = toBits(select('ambiguous', map, seed), count);
-    return {...row, instances: count, ...rounded(told), easy, ambiguous, machine: machine()};
+    return {...row, instances: count, ...rounded(told), easy, ambiguous, machine: {...machine()}};
   } finally {
     classifier.dispose();
   }
@@ -173,12 +173,3 @@ const rounded = ({seconds, accuracy}: Pick<RecipeRow, 'seconds' | 'accuracy'>) =
   seconds: round(seconds, 1),
   accuracy,
 });
-
-/** The folder that the binding's library lies in says device and version. */
-export function machine(): RecipeRow['machine'] {
-  const library = readlinkSync(
-    new URL('../node_modules/@tensorflow/tfjs-node-gpu/deps/lib/libtensorflow.so', import.meta.url),
-  );
-  const tensorflow = /\/((?:cpu|gpu)-[\d.]+)/.exec(library)?.[1] ?? 'unknown';
-  return {cores: availableParallelism(), arch: process.arch, node: process.versions.node, tensorflow};
-}

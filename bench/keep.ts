@@ -1,0 +1,48 @@
+// A benchmark's measurement in; its table printed and its JSON written, with the facts of the run. The page of results is made from those.
+import {writeFileSync} from 'node:fs';
+import {machine} from './machine.js';
+import {reportPage} from './report/report.js';
+import {type Measurement, readResults, writeResult} from './report/results.js';
+import {noteLines, terminalTable} from './report/table.js';
+
+/** Names under which results are kept, in the order of the page. */
+export const resultNames = [
+  'train-steps',
+  'train-instances',
+  'train-peer',
+  'memory',
+  'overhead',
+  'dynamics',
+  'leak',
+  'trace',
+  'evaluate',
+  'data-map',
+  'tokenize',
+  'latency',
+] as const;
+
+export async function keep(
+  name: (typeof resultNames)[number],
+  folder: string,
+  measure: () => Promise<Measurement>,
+): Promise<void> {
+  const command = commandLine(process.argv.slice(2));
+  const measurement = await measure();
+  console.log(`\n${measurement.title}`);
+  if (measurement.rows.length > 0) console.log(terminalTable(measurement.rows));
+  for (const line of noteLines(measurement.notes)) console.log(line);
+  // Nothing measured is no result.
+  if (measurement.rows.length === 0) return;
+  writeResult(folder, {name, command, date: new Date().toISOString(), machine: machine(), ...measurement});
+}
+
+export function writePage(folder: string, file: string): void {
+  writeFileSync(file, reportPage(readResults(folder), resultNames));
+  console.log(`Wrote ${file}`);
+}
+
+/** As it can be repeated by anyone: where the results went is nobody else's. */
+export function commandLine(words: readonly string[]): string {
+  const kept = words.filter((word, i) => !word.startsWith('--results') && words[i - 1] !== '--results');
+  return ['npm run bench', ...(kept.length > 0 ? ['--', ...kept] : [])].join(' ');
+}
