@@ -1,8 +1,9 @@
 // Instances a second over a fixed sample of a real epoch's batches: ours without padding, PyTorch's padded to the longest, batch by batch.
+import {besidePeers} from './compare.js';
 import {readTokenized, type SourceName, sources} from './datasets.js';
 import {type EpochSample, sampleEpoch} from './epoch-sample.js';
 import {type ShapeName, shapes} from './model/shapes.js';
-import {type Measured, type Measurement, measured, type Row, type Target} from './report/results.js';
+import type {Measurement, Row} from './report/results.js';
 import {takeTurns} from './take-turns.js';
 import {targets} from './targets.js';
 import {withModelSides} from './workers/model-sides.js';
@@ -46,12 +47,10 @@ async function sampleRows(
   measurement: Measurement,
 ): Promise<Row[] | undefined> {
   const widest = batches.reduce((a, b) => (width(a.ids) >= width(b.ids) ? a : b));
-  // The widest, so that memory is there, and another, so that torch.compile has seen two widths.
+  // Both sides' warm-up: the widest, so that memory is there, and another, so that torch.compile has seen two widths.
   const first = (side: Side) => train(side, [widest, batches[0]]);
   const request = {shape, precision, numClasses, threads, compile, dynamic: true, first};
-  const seconds = await withModelSides(request, measurement, async sides => {
-    // A bucket is traced when it is first met: once in a run, and here before the clock.
-    await train(sides.ftft, batches);
+  const seconds = await withModelSides(request, measurement, sides => {
     const turn = (side: Side) => async (round: number) => (await train(side, [batches[round]])).seconds;
     return takeTurns(Object.fromEntries(Object.entries(sides).map(([side, process]) => [side, turn(process)])), {
       rounds: batches.length,
@@ -59,34 +58,7 @@ async function sampleRows(
     });
   });
   const what = `${sources[name].title}, ${shapes[shape].title}, ${precision}`;
-  return seconds && throughputRows(what, seconds, batchSize, targets.instances[name]);
+  return seconds && besidePeers(what, seconds, {instances: batchSize, target: targets.instances[name], by: 'sum'});
 }
 
 const width = (ids: number[][]): number => Math.max(...ids.map(row => row.length));
-
-/** Ours comes first. Batches differ, so what is compared is the time of all of them; the target is for the peer at its best. */
-export function throughputRows(
-  what: string,
-  seconds: Record<string, number[]>,
-  instances: number,
-  target: Target,
-): Row[] {
-  const rateOf = (values: number[]) => (instances * values.length) / values.reduce((sum, value) => sum + value, 0);
-  const side = ([name, values]: [string, number[]]) => ({
-    ...measured(name, values),
-    rate: {value: rateOf(values), of: 'instances'},
-  });
-  const [ours, ...peers] = Object.entries(seconds).map(side) as (Measured & {rate: {value: number}})[];
-  const best = Math.max(...peers.map(({rate}) => rate.value));
-  return peers.map(peer => ({
-    what,
-    ours,
-    peer,
-    figure: {
-      name: 'ours / peer',
-      value: ours.rate.value / peer.rate.value,
-      unit: 'times',
-      target: peer.rate.value === best ? target : undefined,
-    },
-  }));
-}

@@ -1,7 +1,8 @@
 // Seconds of one padded batch, all tokens real: ours, PyTorch and torch.compile take turns; a row a comparison out. Training steps have
 // dropout on; evaluation is a forward pass.
+import {besidePeers} from './compare.js';
 import {type ShapeName, shapes} from './model/shapes.js';
-import {compared, type Measured, type Measurement, measured, type Row, type Target} from './report/results.js';
+import type {Measurement, Target} from './report/results.js';
 import {syntheticBatch} from './synthetic-batch.js';
 import {takeTurns} from './take-turns.js';
 import {targets} from './targets.js';
@@ -40,7 +41,7 @@ async function benchSteps(title: string, work: Work, options: StepsOptions): Pro
     for (const precision of options.precisions) {
       const what = `${shapes[shape].title}, ${options.rows} x ${options.length}, ${precision}`;
       const seconds = await stepSeconds(work, shape, precision, options, measurement);
-      if (seconds) measurement.rows.push(...besidePeers(what, seconds, options.rows, work.target));
+      if (seconds) measurement.rows.push(...besidePeers(what, seconds, {instances: options.rows, target: work.target}));
     }
   return measurement;
 }
@@ -62,14 +63,4 @@ function stepSeconds(
       warmUps,
     });
   });
-}
-
-/** Ours comes first; the target is for the peer at its best. */
-export function besidePeers(what: string, seconds: Record<string, number[]>, instances: number, target: Target): Row[] {
-  const [ours, ...peers] = Object.entries(seconds).map(([name, values]): Measured => {
-    const side = measured(name, values);
-    return {...side, rate: {value: instances / side.median, of: 'instances'}};
-  });
-  const best = Math.min(...peers.map(({median}) => median));
-  return peers.map(peer => compared(what, ours, peer, peer.median === best ? target : undefined));
 }

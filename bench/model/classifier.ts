@@ -4,8 +4,6 @@ import {type CreateRequest, paddedBatch} from '../workers/protocol.js';
 import {fakeCheckpoint} from './fake-checkpoint.js';
 import {shapes} from './shapes.js';
 
-type Options = ClassifierOptions & {precision?: 'float32' | 'bfloat16'; eager?: boolean};
-
 /**
  * TensorFlow is loaded only when this is called. `onRead` hears of each tensor whose values are about to be read. Throws where bf16 is asked
  * for and changes nothing: float32 must not be timed under that name.
@@ -34,7 +32,7 @@ async function made(
   onRead?: (name: string) => void,
 ): Promise<Classifier> {
   const {createClassifier} = await import('../../src/model/bert-classifier.js');
-  const options: Options = {
+  const options: ClassifierOptions = {
     classNames: Array.from({length: numClasses}, (_, i) => `class ${i}`),
     seed: 0,
     weightDecay: 0,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {allowedDifference, compareMeans, mean, percentile, sampleVariance} from '../../bench/statistics.js';
+import {allowedDifference, compareMeans, mean, median, percentile, sampleVariance} from '../../bench/statistics.js';
 
 const close = (found: number, expected: number) =>
   assert.ok(Math.abs(found - expected) < 1e-12, `${found} ${expected}`);
@@ -38,3 +38,9 @@ test('the 99th percentile of 200 values is the 198th', () => {
 });
 
 test('a mean is the sum over the count', () => close(mean([1, 2, 6]), 3));
+
+test('a median is the middle value, or the mean of the middle two', () => {
+  assert.equal(median([5, 1, 100]), 5);
+  assert.equal(median([4, 1, 100, 2]), 3);
+  assert.ok(Number.isNaN(median([])));
+});
