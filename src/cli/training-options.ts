@@ -1,14 +1,14 @@
 // Options that train-reference and fine-tune-main share → TrainingSpec, and what both do once the run is accepted.
 import type {Command} from 'commander';
 import type {DeepPartial, FtftServiceClient} from '../server/gen/ftft/v1/ftft_service.js';
-import {Run, type TrainingSpec} from '../server/gen/ftft/v1/run.js';
+import {Precision, Run, type TrainingSpec} from '../server/gen/ftft/v1/run.js';
 import {evaluationLine} from './epoch-summary.js';
 import {waitForRun} from './follow-run.js';
 import {clock, seconds, stateWord} from './format.js';
 import type {Io} from './io.js';
 import {createProgress} from './progress.js';
 import {RunEndedError} from './report-error.js';
-import {type ClientOptions, chatter, integer, keyValue, list, number, positive, print} from './verb.js';
+import {type ClientOptions, chatter, choice, integer, keyValue, list, number, positive, print} from './verb.js';
 
 export interface TrainingOptions extends ClientOptions {
   model: string;
@@ -19,6 +19,7 @@ export interface TrainingOptions extends ClientOptions {
   learningRate?: number;
   warmupRatio?: number;
   weightDecay?: number;
+  precision?: Precision;
   seed?: number;
   evaluate?: string[];
   evaluationInterval?: number;
@@ -33,6 +34,7 @@ export interface TrainingOptions extends ClientOptions {
   follow?: boolean;
 }
 
+const precisions = {float32: Precision.PRECISION_FLOAT32, bfloat16: Precision.PRECISION_BFLOAT16};
 const uint32 = 2 ** 32 - 1;
 
 export function addTrainingOptions(command: Command): Command {
@@ -45,6 +47,11 @@ export function addTrainingOptions(command: Command): Command {
     .option('--learning-rate <rate>', 'peak learning rate (server default 2e-5)', positive(1))
     .option('--warmup-ratio <share>', 'share of the steps that warm up (server default 0.1)', number)
     .option('--weight-decay <decay>', 'decoupled weight decay (server default 0)', number)
+    .option(
+      '--precision <type>',
+      'float32 or bfloat16, of matrix products (server default float32)',
+      choice(precisions),
+    )
     .option('--seed <n>', 'seed of head, order and dropout (server default 0)', integer(0, uint32))
     .option('--evaluate <splits>', 'splits to evaluate, a,b,c; all but the train split when left out', list)
     .option('--evaluation-interval <steps>', 'steps between two evaluations; an epoch when left out', integer(1))
@@ -72,6 +79,7 @@ export function toSpec(dataset: string, trainSplit: string, options: TrainingOpt
     learningRate: options.learningRate,
     warmupRatio: options.warmupRatio,
     weightDecay: options.weightDecay,
+    precision: options.precision,
     seed: options.seed,
     evaluationIntervalSteps: options.evaluationInterval,
     executionTimeout: options.executionTimeout === undefined ? undefined : {seconds: options.executionTimeout},

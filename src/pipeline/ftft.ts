@@ -1,6 +1,6 @@
 // START HERE. The method on one page: labelled texts in; a data map, the ambiguous third and a main model trained on it out.
 import {loadTokenizer} from '../data/tokenizer.js';
-import type {Classifier} from '../model/classifier.js';
+import type {Classifier, Precision} from '../model/classifier.js';
 import {buildDataMap} from './build-data-map.js';
 import {checkModel} from './check-model.js';
 import {diagnose} from './diagnose.js';
@@ -50,6 +50,8 @@ export interface ModelOptions {
   learningRate: number;
   warmupRatio: number;
   weightDecay: number;
+  /** Of matrix products; float32 when undefined. */
+  precision?: Precision;
   seed: number;
 }
 

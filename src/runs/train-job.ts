@@ -41,7 +41,13 @@ export async function train(
   for (const source of job.evaluationSets) evaluationSets.push({...source, dataset: await tokens(source)});
 
   const {seed, weightDecay} = spec;
-  const loaded = await load(job.modelFolder, {layers: spec.layers || undefined, classNames, seed, weightDecay});
+  const loaded = await load(job.modelFolder, {
+    layers: spec.layers || undefined,
+    classNames,
+    seed,
+    weightDecay,
+    precision: spec.precision === 'BFLOAT16' ? 'bfloat16' : 'float32',
+  });
   const classifier = new MeteredClassifier(loaded, {
     numLayers: spec.layers || config.numHiddenLayers,
     hiddenSize: config.hiddenSize,

@@ -110,8 +110,8 @@ function checkNumbers(spec: TrainingSpec, kind: 'REFERENCE' | 'MAIN', rules: Fie
   rules.number('spec.learning_rate', spec.learningRate, rate => rate > 0 && rate <= 1, 'more than 0 and at most 1');
   rules.number('spec.warmup_ratio', spec.warmupRatio, ratio => ratio >= 0 && ratio <= 1, 'from 0 to 1');
   rules.number('spec.weight_decay', spec.weightDecay, decay => decay >= 0 && decay <= 1, 'from 0 to 1');
-  if (spec.precision !== 'FLOAT32')
-    rules.violate('spec.precision', `must be FLOAT32, current value is ${spec.precision}`);
+  if (!['FLOAT32', 'BFLOAT16'].includes(spec.precision))
+    rules.violate('spec.precision', `must be FLOAT32 or BFLOAT16, current value is ${spec.precision}`);
   rules.integer('spec.seed', spec.seed, 0, 2 ** 32 - 1);
   rules.integer('spec.evaluation_interval_steps', spec.evaluationIntervalSteps, 1, maxInt32);
   if (spec.executionTimeoutMs !== undefined)

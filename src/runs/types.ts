@@ -42,7 +42,7 @@ export interface TrainingSpec {
   learningRate: number;
   warmupRatio: number;
   weightDecay: number;
-  precision: 'FLOAT32';
+  precision: 'FLOAT32' | 'BFLOAT16';
   seed: number;
   evaluationIntervalSteps: number;
   executionTimeoutMs?: number;

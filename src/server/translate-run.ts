@@ -61,7 +61,7 @@ function toSpec(spec: TrainingSpec): WireSpec {
   return {
     ...same,
     dataset: `datasets/${spec.dataset}`,
-    precision: Precision.PRECISION_FLOAT32,
+    precision: Precision[`PRECISION_${spec.precision}`],
     executionTimeout: toDuration(executionTimeoutMs),
   };
 }

@@ -9,7 +9,6 @@ export function fromSpec(spec: TrainingSpec | undefined, checks: RequestChecks):
     checks.violate('spec', 'is required');
     return {dataset: '', model: ''};
   }
-  checkPrecision(spec.precision, checks);
   if (spec.trainSplit !== '') checks.split('spec.train_split', spec.trainSplit);
   spec.evaluationSplits.forEach((split, index) => {
     checks.split(`spec.evaluation_splits[${index}]`, split);
@@ -26,6 +25,7 @@ export function fromSpec(spec: TrainingSpec | undefined, checks: RequestChecks):
     learningRate: unlessUnset(spec.learningRate),
     warmupRatio: spec.warmupRatio,
     weightDecay: unlessUnset(spec.weightDecay),
+    precision: precisionOf(spec.precision, checks),
     seed: spec.seed,
     evaluationIntervalSteps: spec.evaluationIntervalSteps || undefined,
     executionTimeoutMs: checks.duration('spec.execution_timeout', spec.executionTimeout, 1),
@@ -37,10 +37,12 @@ export function fromSpec(spec: TrainingSpec | undefined, checks: RequestChecks):
 /** NaN is a value like any other wrong one, not a field left out. */
 const unlessUnset = (value: number): number | undefined => (value === 0 ? undefined : value);
 
-function checkPrecision(precision: Precision, checks: RequestChecks): void {
-  if (precision === Precision.PRECISION_BFLOAT16) checks.refuse('spec.precision: PRECISION_BFLOAT16');
-  else if (precision !== Precision.PRECISION_UNSPECIFIED && precision !== Precision.PRECISION_FLOAT32)
+function precisionOf(precision: Precision, checks: RequestChecks): TrainingSpecInput['precision'] {
+  if (precision === Precision.PRECISION_BFLOAT16) return 'BFLOAT16';
+  if (precision === Precision.PRECISION_FLOAT32) return 'FLOAT32';
+  if (precision !== Precision.PRECISION_UNSPECIFIED)
     checks.violate('spec.precision', `must be a value of Precision, current value is ${precision}`);
+  return undefined;
 }
 
 /** Spreading defaults under the input must not be undone by keys that hold undefined. */

@@ -9,7 +9,7 @@ import {createClientFactory, Status} from 'nice-grpc';
 import {errorDetailsClientMiddleware} from 'nice-grpc-error-details';
 import {InstanceMetric, Region} from '../../src/server/gen/ftft/v1/data_map.js';
 import {type FtftServiceClient, FtftServiceDefinition} from '../../src/server/gen/ftft/v1/ftft_service.js';
-import {Precision, type Run, Run_State, type TrainingSpec} from '../../src/server/gen/ftft/v1/run.js';
+import {type Run, Run_State, type TrainingSpec} from '../../src/server/gen/ftft/v1/run.js';
 import {detail, errorOf, reasonOf} from '../server/start-test-server.js';
 import {importText, type Refusal, wrongImports} from '../support/import-text.js';
 import {type ServerProcess, startServer, temporaryFolder} from '../support/server-process.js';
@@ -160,10 +160,6 @@ test('a set field that this version does not honour is refused by name', async (
   const dataMap = 'dataMaps/none';
   const calls: [string, () => Promise<unknown>][] = [
     ['early_stopping', () => client.fineTuneMain({dataMap, spec, earlyStopping: {patience: 1}})],
-    [
-      'spec.precision: PRECISION_BFLOAT16',
-      () => client.trainReference({spec: {...spec, precision: Precision.PRECISION_BFLOAT16}}),
-    ],
     ['filter', () => client.listRuns({filter: 'state = RUNNING'})],
     ['ImportDynamics', () => client.importDynamics((async function* () {})())],
     ['CompareDataMaps', () => client.compareDataMaps({dataMap, otherDataMap: dataMap})],

@@ -8,7 +8,7 @@ import {detail, errorOf, reasonOf, startTestServer, type TestServer} from './sta
 
 const requestId = '8c1c7d1e-6f6c-4a53-9f3e-0a4a1f5f9b01';
 const spec = {dataset: 'datasets/movies', model: 'minilm-l6', layers: 3, seed: 7, warmupRatio: 0};
-const lastCall = ({runs}: TestServer) => runs.calls.at(-1) as Creation & {spec: object};
+const lastCall = ({runs}: TestServer) => runs.calls.at(-1) as Creation & {spec: {precision?: string}};
 
 test('TrainReference hands on what was set and leaves defaults to runs', async t => {
   const server = await startTestServer(t);
@@ -124,13 +124,20 @@ test('violations of the shape and of the values come together', async t => {
   assert.equal(runs.records.size, 0);
 });
 
+test('the precision that was asked for is handed on; unset leaves it to the default', async t => {
+  const server = await startTestServer(t);
+  const asked = async (precision?: Precision) => {
+    await server.client.trainReference({spec: {...spec, precision}});
+    return lastCall(server).spec.precision;
+  };
+  assert.equal(await asked(Precision.PRECISION_BFLOAT16), 'BFLOAT16');
+  assert.equal(await asked(Precision.PRECISION_FLOAT32), 'FLOAT32');
+  assert.equal(await asked(), undefined);
+});
+
 test('fields that this version does not honour are refused by name', async t => {
   const {client, runs} = await startTestServer(t);
   const refusals: [() => Promise<unknown>, string][] = [
-    [
-      () => client.trainReference({spec: {...spec, precision: Precision.PRECISION_BFLOAT16}}),
-      'spec.precision: PRECISION_BFLOAT16',
-    ],
     [() => client.fineTuneMain({dataMap: 'dataMaps/map', spec, earlyStopping: {}}), 'early_stopping'],
     [() => client.listRuns({filter: 'state = RUNNING'}), 'filter'],
     [() => client.deleteRun({name: 'runs/ref'}), 'DeleteRun'],

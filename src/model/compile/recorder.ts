@@ -6,6 +6,7 @@ import {
   replaceBinding,
   type Tensor,
   tensorOfHandle,
+  tf,
 } from '../tensorflow.js';
 import {type Dimensions, factors, knownShape, ShapeNodes} from './dimensions.js';
 import {
@@ -36,6 +37,8 @@ export class Recorder {
   private readonly values = new Map<number, Value>();
   private readonly accesses = new Map<string, Accesses>();
   private readonly sizes: ShapeNodes;
+  /** Numbers that the code has made tensors of. */
+  private readonly written = new WeakSet<object>();
 
   constructor(private readonly dimensions: Dimensions) {
     this.sizes = new ShapeNodes(dimensions);
@@ -47,9 +50,17 @@ export class Recorder {
   /** Runs the code with this in the binding's place. */
   record<T>(code: () => T): T {
     const restore = replaceBinding(this.binding());
+    // tfjs hands numbers to the binding when they are first used: only where they are written shows whose they are.
+    const backend = tf.backend();
+    const {write} = backend;
+    backend.write = (values, shape, type) => {
+      this.written.add(values);
+      return write.call(backend, values, shape, type);
+    };
     try {
       return code();
     } finally {
+      backend.write = write;
       restore();
     }
   }
@@ -74,7 +85,7 @@ export class Recorder {
     return Object.setPrototypeOf(
       {
         createTensor: (shape: number[], type: number, values: ArrayBufferView) =>
-          this.keep(constantOf(dataTypeOf(type), [...shape], bytes(values))),
+          this.createTensor(shape, type, values),
         deleteTensor: () => {},
         executeOp: (op: string, attributes: NativeAttribute[], inputs: number[], numOutputs: number) =>
           this.executeOp(op, attributes, inputs, numOutputs),
@@ -83,6 +94,13 @@ export class Recorder {
       },
       nativeBinding,
     );
+  }
+
+  private createTensor(shape: number[], type: number, values: ArrayBufferView): number {
+    if (!this.written.has(values)) throw outsideError();
+    if (shape.some(size => factors(size, this.dimensions)))
+      throw recordingError(`make a tensor of shape [${shape}]`, 'a size that differs from call to call is part of it');
+    return this.keep(constantOf(dataTypeOf(type), [...shape], bytes(values)));
   }
 
   private executeOp(op: string, native: NativeAttribute[], ids: number[], numOutputs: number) {
@@ -143,7 +161,7 @@ export class Recorder {
 
   private valueOf(id: number): Value {
     const value = this.values.get(id);
-    if (!value) throw recordingError('use a tensor', 'it was made outside of the recorded code; feed it as an input');
+    if (!value) throw outsideError();
     return value;
   }
 }
@@ -166,9 +184,17 @@ function attributeOf(type: number, value: unknown): Attribute {
 const bytes = ({buffer, byteOffset, byteLength}: ArrayBufferView) =>
   new Uint8Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer);
 
+const outsideError = () =>
+  recordingError('use a tensor', 'it was made outside of the recorded code; feed it as an input');
+
 /** Names the line of ours that asked for it: the first of the stack that is neither the library's nor the recorder's. */
 function recordingError(attempt: string, reason: string): Error {
-  const line = new Error().stack
+  const {stackTraceLimit} = Error;
+  // tfjs alone fills the usual ten lines.
+  Error.stackTraceLimit = 50;
+  const {stack} = new Error();
+  Error.stackTraceLimit = stackTraceLimit;
+  const line = stack
     ?.split('\n')
     .slice(1)
     .map(text => text.trim())
