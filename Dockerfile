@@ -14,6 +14,7 @@ RUN apt-get update \
 WORKDIR /opt/ftft/app
 COPY package.json package-lock.json .npmrc ./
 COPY scripts scripts
+COPY src/model/kernels src/model/kernels
 RUN node scripts/setup.mjs
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src

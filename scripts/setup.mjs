@@ -1,4 +1,4 @@
-// Makes a fresh clone ready: npm packages, libtensorflow and its binding, the demo's model and data. Plain Node, the first
+// Makes a fresh clone ready: npm packages, libtensorflow, its binding and our fused ops, the demo's model and data. Plain Node, the first
 // thing that `npm run demo`, `npm test` and the Dockerfile call. What is done already is not done again.
 import {createHash} from 'node:crypto';
 import {existsSync, mkdirSync, readFileSync, statfsSync} from 'node:fs';
@@ -8,6 +8,7 @@ import {fileURLToPath} from 'node:url';
 import {buildBinding, isBindingBuilt} from './setup/binding.mjs';
 import {lock, run, SetupError} from './setup/command.mjs';
 import {download, forget, isWhole, replaceFolder, unzip} from './setup/fetch.mjs';
+import {areKernelsBuilt, buildKernels, removeKernels} from './setup/kernels.mjs';
 import {arePackagesInstalled, installPackages} from './setup/packages.mjs';
 import {demoData, diskNeeded, model, tensorflowWheels} from './setup/pins.mjs';
 import {checkPrerequisites, python} from './setup/prerequisites.mjs';
@@ -56,9 +57,16 @@ function planSteps(device) {
       title: 'binding',
       isDone: () => isBindingBuilt(root, libraries),
       run: async () => {
+        removeKernels(root);
         await buildBinding(root, libraries, isOffline);
         return `${device}, compiled and loaded`;
       },
+    },
+    {
+      title: 'kernels',
+      // They run on the CPU: a GPU has no use for them.
+      isDone: () => device === 'gpu' || areKernelsBuilt(root, libraries),
+      run: async () => `${(await buildKernels(root, libraries)).join(', ')}: compiled and loaded`,
     },
     {
       title: 'model',

@@ -5,8 +5,8 @@ import {dirname, join} from 'node:path';
 import {remove, run, SetupError} from './command.mjs';
 import {python} from './prerequisites.mjs';
 
-const packageFolder = root => join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu');
-const bindingFile = root => join(packageFolder(root), 'lib', 'napi-v8', 'tfjs_binding.node');
+export const packageFolder = root => join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu');
+export const bindingFile = root => join(packageFolder(root), 'lib', 'napi-v8', 'tfjs_binding.node');
 const stampFile = root => join(packageFolder(root), 'deps', '.ftft-stamp');
 
 export function isBindingBuilt(root, libraries) {

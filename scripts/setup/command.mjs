@@ -10,11 +10,11 @@ for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ]) {
-  process.once(signal, () => {
-    for (const child of running) child.kill('SIGTERM');
-    process.exit(code);
-  });
+  process.once(signal, () => process.exit(code));
 }
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGTERM');
+});
 
 /** Runs a program to its end; rejects with the last lines that it printed. */
 export function run(what, program, args, options = {}) {

@@ -6,7 +6,7 @@ const install = packages => `install with: sudo apt-get install -y ${packages}`;
 export const python = 'python3';
 
 /** C++ compiler as node-gyp's makefiles will call it. */
-const compiler = process.env.CXX || 'g++';
+export const compiler = process.env.CXX || 'g++';
 
 function missing() {
   const lines = [];
