@@ -198,6 +198,6 @@ function recordingError(attempt: string, reason: string): Error {
     ?.split('\n')
     .slice(1)
     .map(text => text.trim())
-    .find(text => !/node_modules|tfjs-|model.(compile.recorder|tensorflow)[.]/.test(text) && text.includes(':'));
+    .find(text => !/node_modules|tfjs-|model.(compile.recorder|tensorflow)[.][jt]s:/.test(text) && text.includes(':'));
   return new Error(`Cannot ${attempt} while a graph is recorded: ${reason} (${line ?? 'unknown line'})`);
 }
