@@ -1,65 +1,33 @@
 // The same model code, recorded: a training step, a forward pass, and every exchange of weights is one native call.
 import type {Batch, NamedTensor} from '../data/types.js';
-import {adamWRates, applyAdamW, momentNames} from './adamw.js';
-import {batchInputs} from './batch-inputs.js';
-import {type BertInputs, logits_BC, numDropoutSites} from './bert.js';
+import {adamWRates, momentNames} from './adamw.js';
+import {numDropoutSites} from './bert.js';
 import type {StepResult} from './classifier.js';
 import {autocast} from './compile/autocast.js';
-import {compile, type FunctionSpec, type InputSpec, type Program} from './compile/program.js';
-import {composedLayers} from './composed-layers.js';
+import {compile, type Program} from './compile/program.js';
 import {dropoutSeeds} from './dropout.js';
-import type {Engine, EngineOptions} from './engine.js';
-import {fusedLayers} from './fused-layers.js';
-import {lossGradients} from './loss-gradients.js';
-import {hasFusedKernels, type Tensor, tf} from './tensorflow.js';
-import {variableOf} from './variables.js';
+import type {Engine, EngineOptions, Parameter} from './engine.js';
+import {assignFunction, fed, predictFunction, readFunction, trainFunction, zeroFunction} from './recorded-functions.js';
+import {type Tensor, tf} from './tensorflow.js';
 
 /** Weights go in and out in groups of about this many numbers: each group is a graph of its own, and none doubles the model's memory. */
 const groupSize = 1 << 24;
 
-// TensorFlow finds variables by name, in one name space for each loaded graph.
-interface Parameter {
-  name: string;
-  shape: number[];
-}
-
-const tokenSpecs: Record<string, InputSpec> = {
-  ids: {type: 'int32', shape: ['T']},
-  typeIds: {type: 'int32', shape: ['T']},
-  positions: {type: 'int32', shape: ['T']},
-  firstTokens: {type: 'int32', shape: ['B']},
-  starts: {type: 'int32', shape: ['S']},
-};
-
-/** What only the composed layers read: the padded grid. */
-const gridSpecs: Record<string, InputSpec> = {
-  places: {type: 'int32', shape: ['T']},
-  tokens: {type: 'int32', shape: ['B', 'L']},
-  maskBias: {type: 'float32', shape: ['B', 1, 1, 'L']},
-};
-
-const inputSpecs = hasFusedKernels ? tokenSpecs : {...tokenSpecs, ...gridSpecs};
-const layersOf = hasFusedKernels ? fusedLayers : composedLayers;
-
-/** What the graph reads of a batch. */
-const fed = (batch: Batch): Record<string, Tensor> =>
-  Object.fromEntries(Object.entries(batchInputs(batch)).filter(([name]) => name in inputSpecs));
-
 export class CompiledEngine implements Engine {
   private readonly program: Program;
-  private readonly moments_: Parameter[];
+  private readonly momentParameters: Parameter[];
   private readonly groups: Parameter[][];
   private hasMoments = false;
 
   constructor(private readonly options: EngineOptions) {
     const {parameters} = options;
     const moments = (kind: 'm' | 'v') => parameters.map(({name, shape}) => ({name: momentNames(name)[kind], shape}));
-    this.moments_ = [...moments('m'), ...moments('v')];
-    this.groups = [...grouped(parameters), ...grouped(this.moments_)];
+    this.momentParameters = [...moments('m'), ...moments('v')];
+    this.groups = [...grouped(parameters), ...grouped(this.momentParameters)];
     const functions = {
       train: trainFunction(options),
       predict: predictFunction(options),
-      zero: zeroFunction(this.moments_),
+      zero: zeroFunction(this.momentParameters),
       ...Object.fromEntries(
         this.groups.flatMap((group, i) => [
           [`read${i}`, readFunction(group)],
@@ -95,7 +63,7 @@ export class CompiledEngine implements Engine {
 
   moments(): NamedTensor[] {
     this.ensureMoments();
-    return this.named(this.moments_);
+    return this.named(this.momentParameters);
   }
 
   assign(tensors: Iterable<NamedTensor>): void {
@@ -108,7 +76,7 @@ export class CompiledEngine implements Engine {
         this.program.run(`assign${i}`, Object.fromEntries(inputs));
       });
     });
-    if (this.moments_.some(({name}) => byName.has(name))) this.hasMoments = true;
+    if (this.momentParameters.some(({name}) => byName.has(name))) this.hasMoments = true;
   }
 
   dispose(): void {
@@ -158,71 +126,6 @@ function grouped(parameters: Parameter[]): Parameter[][] {
     size += tf.util.sizeFromShape(parameter.shape);
   }
   return groups;
-}
-
-const graphVariable = ({name, shape}: Parameter) => variableOf(name, shape, name);
-
-function trainFunction({parameters, config, dropoutSeed, weightDecay}: EngineOptions): FunctionSpec {
-  const seeds: InputSpec = {type: 'int32', shape: [numDropoutSites(config), 2]};
-  return {
-    inputs: {
-      ...inputSpecs,
-      labels: {type: 'int32', shape: ['B']},
-      rates: {type: 'float32', shape: [3]},
-      ...(dropoutSeed === undefined ? {} : {seeds}),
-    },
-    body({labels, rates, seeds, ...inputs}) {
-      const variables = parameters.map(graphVariable);
-      const slots = variables.map(weight => {
-        const {m, v} = momentNames(weight.name);
-        return {weight, m: variableOf(m, weight.shape, m), v: variableOf(v, weight.shape, v)};
-      });
-      const names = parameters.map(({name}) => name);
-      const values = variables.map(variable => variable.read());
-      const bertInputs = inputs as unknown as BertInputs;
-      const {loss, logits, gradients} = lossGradients(names, values, bertInputs, labels, config, layersOf(seeds));
-      const gradNorm = applyAdamW(slots, gradients, rates, weightDecay > 0);
-      return {loss, gradNorm, logits};
-    },
-  };
-}
-
-function predictFunction({parameters, config}: EngineOptions): FunctionSpec {
-  return {
-    inputs: inputSpecs,
-    body(inputs) {
-      const variables = new Map(parameters.map(parameter => [parameter.name, graphVariable(parameter)]));
-      const weights = (name: string) => variables.get(name)!.read();
-      return {logits: logits_BC(weights, inputs as unknown as BertInputs, config, layersOf())};
-    },
-  };
-}
-
-function zeroFunction(parameters: Parameter[]): FunctionSpec {
-  return {
-    inputs: {},
-    body() {
-      for (const parameter of parameters) graphVariable(parameter).assign(tf.fill(parameter.shape, 0));
-      return {done: tf.scalar(1)};
-    },
-  };
-}
-
-function readFunction(group: Parameter[]): FunctionSpec {
-  return {
-    inputs: {},
-    body: () => Object.fromEntries(group.map((parameter, k) => [`v${k}`, graphVariable(parameter).read()])),
-  };
-}
-
-function assignFunction(group: Parameter[]): FunctionSpec {
-  return {
-    inputs: Object.fromEntries(group.map(({shape}, k) => [`v${k}`, {type: 'float32', shape}])),
-    body(inputs) {
-      group.forEach((parameter, k) => void graphVariable(parameter).assign(inputs[`v${k}`]));
-      return {done: tf.scalar(1)};
-    },
-  };
 }
 
 const floats = (tensor: Tensor): Float32Array => tensor.dataSync() as Float32Array;

@@ -3,11 +3,16 @@
 import type {Batch, ModelConfig, NamedTensor} from '../data/types.js';
 import type {Precision, StepResult} from './classifier.js';
 
+export interface Parameter {
+  name: string;
+  shape: number[];
+}
+
 export interface EngineOptions {
   config: ModelConfig;
   numClasses: number;
   /** Names and shapes of the weights, in a fixed order. */
-  parameters: {name: string; shape: number[]}[];
+  parameters: Parameter[];
   /** Of the dropout masks; undefined: no dropout. */
   dropoutSeed: number | undefined;
   weightDecay: number;

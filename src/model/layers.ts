@@ -30,14 +30,6 @@ export function addNorm(x: Tensor, residual: Tensor, scale: Tensor, offset: Tens
   })(x, residual, scale, offset);
 }
 
-/** Layer norm of x over the last axis, with the biased variance. */
-export function layerNorm(x: Tensor, scale: Tensor, offset: Tensor, epsilon: number): Tensor {
-  return differentiable({
-    forward: (x, scale, offset) => normalise(x, scale, offset, epsilon),
-    backward: normaliseGradient,
-  })(x, scale, offset);
-}
-
 /** Rows of a table; the gradient of a row is the sum over its uses. */
 export function embedding(table: Tensor, ids_T: Tensor): Tensor {
   const [numRows] = table.shape;

@@ -15,17 +15,24 @@ function contents(folder: string): Record<string, string> {
   );
 }
 
-test('generating the code of proto/ again gives what is committed', t => {
+test('generating the code again gives what is committed', t => {
   const folder = temporaryFolder(t);
   const programs = join(root, 'node_modules', '.bin');
   const options = {cwd: root, env: {...process.env, PATH: programs + delimiter + process.env.PATH}};
-  execFileSync('buf', ['generate', 'proto', '--template', 'proto/buf.gen.yaml', '--output', folder], options);
-  execFileSync('buf', ['build', 'proto', '--output', join(folder, 'src', 'server', 'gen', 'ftft.binpb')], options);
-  const made = contents(join(folder, 'src', 'server', 'gen'));
-  const committed = contents(join(root, 'src', 'server', 'gen'));
-  assert.deepEqual(Object.keys(committed), Object.keys(made));
-  for (const [name, content] of Object.entries(made)) {
-    assert.ok(committed[name] === content, `src/server/gen/${name} differs: run npm run generate`);
+  const api = join('src', 'server', 'gen');
+  const graph = join('src', 'model', 'compile');
+  for (const [source, template] of [
+    ['proto', join('proto', 'buf.gen.yaml')],
+    [graph, join(graph, 'buf.gen.yaml')],
+  ])
+    execFileSync('buf', ['generate', source, '--template', template, '--output', folder], options);
+  execFileSync('buf', ['build', 'proto', '--output', join(folder, api, 'ftft.binpb')], options);
+  for (const path of [api, join(graph, 'gen')]) {
+    const made = contents(join(folder, path));
+    const committed = contents(join(root, path));
+    assert.deepEqual(Object.keys(committed), Object.keys(made));
+    for (const [name, content] of Object.entries(made))
+      assert.ok(committed[name] === content, `${join(path, name)} differs: run npm run generate`);
   }
 });
 

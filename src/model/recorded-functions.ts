@@ -1,0 +1,99 @@
+// The functions of the compiled engine, as they are recorded: a training step, a forward pass, and every exchange of weights.
+import type {Batch} from '../data/types.js';
+import {applyAdamW, momentNames} from './adamw.js';
+import {batchInputs} from './batch-inputs.js';
+import {type BertInputs, logits_BC, numDropoutSites} from './bert.js';
+import type {FunctionSpec, InputSpec} from './compile/program.js';
+import {composedLayers} from './composed-layers.js';
+import type {EngineOptions, Parameter} from './engine.js';
+import {fusedLayers} from './fused-layers.js';
+import {lossGradients} from './loss-gradients.js';
+import {hasFusedKernels, type Tensor, tf} from './tensorflow.js';
+import {variableOf} from './variables.js';
+
+const tokenSpecs: Record<string, InputSpec> = {
+  ids: {type: 'int32', shape: ['T']},
+  typeIds: {type: 'int32', shape: ['T']},
+  positions: {type: 'int32', shape: ['T']},
+  firstTokens: {type: 'int32', shape: ['B']},
+  starts: {type: 'int32', shape: ['S']},
+};
+
+/** What only the composed layers read: the padded grid. */
+const gridSpecs: Record<string, InputSpec> = {
+  places: {type: 'int32', shape: ['T']},
+  tokens: {type: 'int32', shape: ['B', 'L']},
+  maskBias: {type: 'float32', shape: ['B', 1, 1, 'L']},
+};
+
+const inputSpecs = hasFusedKernels ? tokenSpecs : {...tokenSpecs, ...gridSpecs};
+const layersOf = hasFusedKernels ? fusedLayers : composedLayers;
+
+/** What the graph reads of a batch. */
+export const fed = (batch: Batch): Record<string, Tensor> =>
+  Object.fromEntries(Object.entries(batchInputs(batch)).filter(([name]) => name in inputSpecs));
+
+const graphVariable = ({name, shape}: Parameter) => variableOf(name, shape, name);
+
+export function trainFunction({parameters, config, dropoutSeed, weightDecay}: EngineOptions): FunctionSpec {
+  const seeds: InputSpec = {type: 'int32', shape: [numDropoutSites(config), 2]};
+  return {
+    inputs: {
+      ...inputSpecs,
+      labels: {type: 'int32', shape: ['B']},
+      rates: {type: 'float32', shape: [3]},
+      ...(dropoutSeed === undefined ? {} : {seeds}),
+    },
+    body({labels, rates, seeds, ...inputs}) {
+      const variables = parameters.map(graphVariable);
+      const slots = variables.map(weight => {
+        const {m, v} = momentNames(weight.name);
+        return {weight, m: variableOf(m, weight.shape, m), v: variableOf(v, weight.shape, v)};
+      });
+      const names = parameters.map(({name}) => name);
+      const values = variables.map(variable => variable.read());
+      const bertInputs = inputs as unknown as BertInputs;
+      const {loss, logits, gradients} = lossGradients(names, values, bertInputs, labels, config, layersOf(seeds));
+      const gradNorm = applyAdamW(slots, gradients, rates, weightDecay > 0);
+      return {loss, gradNorm, logits};
+    },
+  };
+}
+
+export function predictFunction({parameters, config}: EngineOptions): FunctionSpec {
+  return {
+    inputs: inputSpecs,
+    body(inputs) {
+      const variables = new Map(parameters.map(parameter => [parameter.name, graphVariable(parameter)]));
+      const weights = (name: string) => variables.get(name)!.read();
+      return {logits: logits_BC(weights, inputs as unknown as BertInputs, config, layersOf())};
+    },
+  };
+}
+
+export function zeroFunction(parameters: Parameter[]): FunctionSpec {
+  return {
+    inputs: {},
+    body() {
+      for (const parameter of parameters) graphVariable(parameter).assign(tf.fill(parameter.shape, 0));
+      return {done: tf.scalar(1)};
+    },
+  };
+}
+
+export function readFunction(group: Parameter[]): FunctionSpec {
+  return {
+    inputs: {},
+    body: () => Object.fromEntries(group.map((parameter, k) => [`v${k}`, graphVariable(parameter).read()])),
+  };
+}
+
+export function assignFunction(group: Parameter[]): FunctionSpec {
+  return {
+    inputs: Object.fromEntries(group.map(({shape}, k) => [`v${k}`, {type: 'float32', shape}])),
+    body(inputs) {
+      group.forEach((parameter, k) => void graphVariable(parameter).assign(inputs[`v${k}`]));
+      return {done: tf.scalar(1)};
+    },
+  };
+}
