@@ -63,7 +63,8 @@ for (const {what, body, attempt, reason, code} of cases) {
   test(`${what} is refused, with the line that asked for it`, () => {
     const [used, fresh] = [tf.tensor1d([1, 2]), tf.tensor1d([1, 2])];
     used.square().dispose();
-    const numTensors = tf.memory().numTensors;
+    const {numTensors} = tf.memory();
+    const {write} = tf.backend();
     const record = () =>
       compile({f: {inputs: {x: {type: 'float32', shape: ['B', 2]}}, body: ({x}) => ({y: body(x, used, fresh)})}});
     assert.throws(record, (error: Error) => {
@@ -74,6 +75,7 @@ for (const {what, body, attempt, reason, code} of cases) {
       return true;
     });
     assert.equal(tf.memory().numTensors, numTensors);
+    assert.equal(tf.backend().write, write);
     tf.tidy(() => {
       assert.deepEqual([...tf.add(used, fresh).dataSync()], [2, 4]);
       const squares = tf.grad(x => tf.sum(tf.square(x)));
