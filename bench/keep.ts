@@ -1,7 +1,8 @@
 // A benchmark's measurement in; its table printed and its JSON written, with the facts of the run. The page of results is made from those.
 import {writeFileSync} from 'node:fs';
 import {machine} from './machine.js';
-import {reportPage} from './report/report.js';
+import {othersShare, processorTimes} from './others-share.js';
+import {othersWords, reportPage} from './report/report.js';
 import {type Measurement, readResults, writeResult} from './report/results.js';
 import {noteLines, terminalTable} from './report/table.js';
 
@@ -27,13 +28,17 @@ export async function keep(
   measure: () => Promise<Measurement>,
 ): Promise<void> {
   const command = commandLine(process.argv.slice(2));
+  const before = processorTimes();
   const measurement = await measure();
+  const others = othersShare(before, processorTimes());
   console.log(`\n${measurement.title}`);
   if (measurement.rows.length > 0) console.log(terminalTable(measurement.rows));
   for (const line of noteLines(measurement.notes)) console.log(line);
+  console.log(othersWords(others));
   // Nothing measured is no result.
   if (measurement.rows.length === 0) return;
-  writeResult(folder, {name, command, date: new Date().toISOString(), machine: machine(), ...measurement});
+  const date = new Date().toISOString();
+  writeResult(folder, {name, command, date, machine: machine(), othersShare: others, ...measurement});
 }
 
 export function writePage(folder: string, file: string): void {

@@ -1,5 +1,6 @@
 // The JSON files of the results folder in; RESULTS.md, in which no number is typed by hand, out.
 import {type Machine, machineWords} from '../machine.js';
+import {quietShare} from '../others-share.js';
 import {holds, type Result, type Row} from './results.js';
 import {figureWords, markdownTable, noteLines} from './table.js';
 
@@ -11,7 +12,7 @@ export function reportPage(results: Result[], expected: readonly string[]): stri
   const onCpu = sorted.filter(({machine}) => machine.gpu === undefined);
   const onGpu = sorted.filter(({machine}) => machine.gpu !== undefined);
   const missing = expected.filter(name => !onCpu.some(result => result.name === name));
-  return [
+  const parts = [
     '# Results',
     'Made by `npm run bench -- report` from the JSON files in `results/`; what each benchmark times is in README.md. A ratio is the ' +
       "peer's median over ours, so that above 1 ours is faster or smaller, unless its name says otherwise.",
@@ -22,8 +23,8 @@ export function reportPage(results: Result[], expected: readonly string[]): stri
       ? '# On a GPU'
       : `# On a GPU\n\nNo run on a GPU is kept here. On a machine that has one: \`${gpuCommand}\`.`,
     ...onGpu.map(section),
-    '',
-  ].join('\n\n');
+  ];
+  return `${parts.join('\n\n')}\n`;
 }
 
 const place = ({name}: Result, expected: readonly string[]): number =>
@@ -45,10 +46,18 @@ function verdictWords({result, row}: {result: Result; row: Row}): string {
   return `${where}, ${row.what} (${figureWords(row.figure)})`;
 }
 
-function section({title, command, date, machine, versions, rows, notes}: Result): string {
+/** A peer whose threads wait for each other by spinning loses most of its speed to one other program. */
+export const othersWords = (share: number): string =>
+  share > quietShare
+    ? `**The machine was not quiet: others used ${percent(share)} of its processors; these times are worth nothing.**`
+    : `Others used ${percent(share)} of the processors meanwhile.`;
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+function section({title, command, date, machine, versions, rows, notes, othersShare}: Result): string {
   return [
     `## ${title}`,
-    `\`${command}\`, ${date.slice(0, 10)}. ${aboutMachine(machine, versions)}`,
+    `\`${command}\`, ${date.slice(0, 10)}. ${aboutMachine(machine, versions)} ${othersWords(othersShare)}`,
     ...(rows.length > 0 ? [markdownTable(rows)] : []),
     ...(Object.keys(notes).length > 0
       ? [

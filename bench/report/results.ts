@@ -59,6 +59,8 @@ export interface Result extends Measurement {
   /** ISO 8601, UTC. */
   date: string;
   machine: Machine;
+  /** Of all processors, used by everybody else while it ran. */
+  othersShare: number;
 }
 
 export function measured(name: string, values: readonly number[], unit: Unit = 's'): Measured {

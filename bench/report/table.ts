@@ -22,9 +22,21 @@ export function terminalTable(rows: Row[]): string {
   return table.toString();
 }
 
+/** Columns as wide as their widest cell, as the formatter wants them. */
 export function markdownTable(rows: Row[]): string {
-  const line = (values: string[]) => `| ${values.map(value => value.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(row => line(cells(row)))].join('\n');
+  const lines = [head, ...rows.map(cells)].map(values => values.map(value => value.replaceAll('|', '\\|')));
+  const widths = head.map((_, column) => Math.max(...lines.map(values => values[column].length)));
+  const line = (values: string[], fill = ' ') =>
+    `| ${values.map((value, column) => value.padEnd(widths[column], fill)).join(' | ')} |`;
+  const [first, ...others] = lines;
+  return [
+    line(first),
+    line(
+      head.map(() => ''),
+      '-',
+    ),
+    ...others.map(values => line(values)),
+  ].join('\n');
 }
 
 export const noteLines = (notes: Notes): string[] =>

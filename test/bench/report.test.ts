@@ -32,6 +32,7 @@ const result = (name: string, rows: Row[], on: Partial<Machine> = {}): Result =>
   versions: {PyTorch: '2'},
   rows,
   notes: {movie: 'skipped'},
+  othersShare: 0.01,
 });
 
 test('a row has medians, minima, their ratio and whether it reaches its target', () => {
@@ -121,6 +122,13 @@ test('runs on a GPU are kept beside those on a CPU, and the page has both', () =
   assert.ok(page.indexOf('2.00') < page.indexOf('# On a GPU') && page.lastIndexOf('4.00') > page.indexOf('# On a GPU'));
   assert.match(page, /leak on a GPU, 32 x 128 \(4\.00\)/);
   rmSync(folder, {recursive: true});
+});
+
+test('a run on a machine that was not quiet is told so', () => {
+  const page = (share: number) => reportPage([{...result('leak', [row([1], [2])]), othersShare: share}], ['leak']);
+  assert.match(page(0.21), /not quiet: others used 21\.0 %/);
+  assert.match(page(0.01), /Others used 1\.0 % of the processors meanwhile/);
+  assert.doesNotMatch(page(0.01), /not quiet/);
 });
 
 test('a cell cannot break the Markdown table', () => {
