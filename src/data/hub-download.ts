@@ -1,10 +1,11 @@
 // Files of one commit of a hub repository → blobs/ and snapshots/ of the hub's cache, each checked against the digest that the hub gives.
 import {createHash, randomUUID} from 'node:crypto';
-import {mkdir, rename, rm, stat, symlink} from 'node:fs/promises';
-import {basename, join} from 'node:path';
+import {type FileHandle, mkdir, open, rename, rm, stat, symlink} from 'node:fs/promises';
+import {basename, dirname, join} from 'node:path';
 import {downloadFile} from '@huggingface/hub';
-import {writeFileAtomically} from './atomic-file.js';
+import {explainDiskError, syncFolder} from './atomic-file.js';
 import type {HubOptions} from './hub.js';
+import {claimPartial, completePartial, releasePartial, removePartial} from './partial-download.js';
 
 /** What the hub says of a file. */
 export interface HubFile {
@@ -26,7 +27,21 @@ export interface Download extends Pick<HubOptions, 'onProgress' | 'signal' | 'hu
   fetch: typeof fetch;
 }
 
-/** Fetches what the cache lacks; a file is there whole or not at all. */
+/** How often a connection may break in one file, as long as each brings bytes. */
+const maxConnections = 5;
+
+/** The bytes are not those that the hub described, so they are no start for another attempt. */
+class DamagedError extends Error {
+  constructor(
+    message: string,
+    /** Some of them came over an earlier connection. */
+    readonly isContinued: boolean,
+  ) {
+    super(message);
+  }
+}
+
+/** Fetches what the cache lacks; a file is there whole or not at all, and one that broke off is continued by the next call. */
 export async function downloadToCache(files: HubFile[], download: Download): Promise<void> {
   const totalBytes = files.reduce((sum, {size}) => sum + size, 0);
   let before = 0;
@@ -45,30 +60,87 @@ async function fetchFile(file: HubFile, download: Download, report: (doneBytes: 
     throw new Error(`the hub gave no usable digest of ${file.path}`);
   const blob = join(download.storage, 'blobs', digest);
   const isThere = (await stat(blob).catch(() => undefined))?.size === file.size;
-  if (!isThere) await writeFileAtomically(blob, checked(file, download, report));
+  if (!isThere) await fetchBlob(blob, file, download, report);
   report(file.size);
   await link(join('..', '..', 'blobs', digest), download.snapshot, file.path);
 }
 
-async function* checked(
-  {path, oid, lfs, size}: HubFile,
-  {repo, commit, accessToken, hubUrl, fetch}: Download,
+async function fetchBlob(
+  blob: string,
+  file: HubFile,
+  download: Download,
   report: (doneBytes: number) => void,
-): AsyncGenerator<Uint8Array> {
+): Promise<void> {
+  await mkdir(dirname(blob), {recursive: true});
+  const partial = await claimPartial(blob);
+  try {
+    const handle = await open(partial, 'a+');
+    try {
+      await fill(handle, file, download, report).catch(async error => {
+        if (!(error instanceof DamagedError) || !error.isContinued) throw error;
+        // What an earlier attempt left may be the damage, or a hub that knows no ranges.
+        await handle.truncate(0);
+        await fill(handle, file, download, report);
+      });
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await completePartial(partial, blob);
+    await syncFolder(dirname(blob));
+  } catch (error) {
+    const explained = explainDiskError(error, blob);
+    if (error instanceof DamagedError || explained !== error) await removePartial(partial);
+    else await releasePartial(partial, blob);
+    throw explained;
+  }
+}
+
+/** Appends what the file lacks, over as many connections as it takes, and checks the whole. */
+async function fill(
+  handle: FileHandle,
+  {path, size, oid, lfs}: HubFile,
+  download: Download,
+  report: (doneBytes: number) => void,
+): Promise<void> {
+  const hash = lfs ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`);
+  let done = 0;
+  for await (const chunk of handle.createReadStream({start: 0, autoClose: false})) {
+    hash.update(chunk);
+    done += chunk.length;
+  }
+  let isContinued = done > 0;
+  for (let connection = 1; done < size; connection++) {
+    const start = done;
+    try {
+      for await (const chunk of await bytesFrom(start, path, download)) {
+        if (done + chunk.length > size)
+          throw new DamagedError(`${path} must have ${size} bytes, received more`, isContinued);
+        await handle.writeFile(chunk);
+        hash.update(chunk);
+        done += chunk.length;
+        report(done);
+      }
+      if (done < size) throw new Error(`${path} must have ${size} bytes, received ${done}`);
+    } catch (error) {
+      const hasBroken =
+        !(error instanceof DamagedError) && !download.signal?.aborted && explainDiskError(error, '') === error;
+      if (!hasBroken || done === start || connection === maxConnections) throw error;
+      isContinued = true;
+    }
+  }
+  if (done !== size || hash.digest('hex') !== (lfs?.oid ?? oid))
+    throw new DamagedError(`${path} was damaged on its way: its digest differs`, isContinued);
+}
+
+async function bytesFrom(
+  start: number,
+  path: string,
+  {repo, commit, accessToken, hubUrl, fetch}: Download,
+): Promise<AsyncIterable<Uint8Array>> {
   const blob = await downloadFile({repo, path, revision: commit, accessToken, hubUrl, fetch, xet: false});
   if (!blob) throw new Error(`the hub does not have ${path}, which it lists`);
-  const hash = lfs ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`);
-  let doneBytes = 0;
-  for await (const chunk of blob.stream() as unknown as AsyncIterable<Uint8Array>) {
-    doneBytes += chunk.length;
-    if (doneBytes > size) break;
-    hash.update(chunk);
-    report(doneBytes);
-    yield chunk;
-  }
-  if (doneBytes !== size)
-    throw new Error(`${path} must have ${size} bytes, received ${doneBytes > size ? 'more' : doneBytes}`);
-  if (hash.digest('hex') !== (lfs?.oid ?? oid)) throw new Error(`${path} was damaged on its way: its digest differs`);
+  return (start === 0 ? blob : blob.slice(start)).stream() as unknown as AsyncIterable<Uint8Array>;
 }
 
 /** Replaces what is there, at once. */

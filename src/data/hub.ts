@@ -4,8 +4,9 @@ import {join} from 'node:path';
 import {getHFHubCachePath, getRepoFolderName, HubApiError, modelInfo, pathsInfo} from '@huggingface/hub';
 import {FtftError} from '../errors.js';
 import {writeFileAtomically} from './atomic-file.js';
-import {shardNames, tokenizerFiles, weightsFile, weightsIndexFile} from './checkpoint.js';
+import {tokenizerFiles, vocabularyFiles} from './checkpoint.js';
 import {downloadToCache, type HubFile} from './hub-download.js';
+import {findWeights, isIndex, shardNames, weightsFiles} from './weights.js';
 
 export interface HubOptions {
   /** Never opens a connection: the cache must hold the model. */
@@ -60,15 +61,19 @@ async function fetchSnapshot(storage: string, name: string, revision: string, op
   if (!commitPattern.test(commit)) throw new Error('the hub gave no commit');
   const snapshot = join(storage, 'snapshots', commit);
   const repo = {type: 'model' as const, name};
-  const fetchFiles = async (paths: string[]) => {
+  const fetchFiles = async (paths: string[], onProgress: HubOptions['onProgress']) => {
+    const missing = paths.find(path => !filePaths.includes(path));
+    if (missing !== undefined) throw unusable(name, `it must hold ${missing}`, filePaths);
     const files = (await pathsInfo({...request, repo, paths, revision: commit})) as HubFile[];
-    await downloadToCache(files, {...request, repo, commit, storage, snapshot, signal, onProgress: options.onProgress});
+    await downloadToCache(files, {...request, repo, commit, storage, snapshot, signal, onProgress});
   };
   const has = (path: string) => filePaths.includes(path);
-  const weights = [weightsFile, weightsIndexFile].find(has);
-  if (!has('config.json') || weights === undefined) throw unusable(name, filePaths);
-  await fetchFiles(['config.json', ...tokenizerFiles.filter(has), weights]);
-  if (weights === weightsIndexFile) await fetchFiles(await shardNames(snapshot));
+  const weights = weightsFiles.find(has);
+  if (weights === undefined) throw unusable(name, `it must hold ${weightsFiles.join(' or ')}`, filePaths);
+  // The index comes first and says what else there is, so that progress is a share of the whole.
+  if (isIndex(weights)) await fetchFiles([weights], undefined);
+  const shards = await shardNames(snapshot, weights);
+  await fetchFiles(['config.json', ...tokenizerFiles.filter(has), weights, ...shards], options.onProgress);
   if (revision !== commit) await writeFileAtomically(join(storage, 'refs', revision), [Buffer.from(commit)]);
   return snapshot;
 }
@@ -85,11 +90,10 @@ async function cachedSnapshot(storage: string, revision: string): Promise<string
       () => true,
       () => false,
     );
-  const hasTokenizer = (await exists('tokenizer.json')) || (await exists('vocab.txt'));
-  if (!(await exists('config.json')) || !hasTokenizer) return undefined;
-  if (await exists(weightsFile)) return snapshot;
-  if (!(await exists(weightsIndexFile))) return undefined;
-  for (const shard of await shardNames(snapshot)) if (!(await exists(shard))) return undefined;
+  const weights = await findWeights(snapshot);
+  const hasTokenizer = await Promise.all(vocabularyFiles.map(exists));
+  if (!(await exists('config.json')) || weights === undefined || !hasTokenizer.includes(true)) return undefined;
+  for (const shard of await shardNames(snapshot, weights)) if (!(await exists(shard))) return undefined;
   return snapshot;
 }
 
@@ -101,13 +105,19 @@ function explain(name: string, revision: string | undefined, error: unknown, sig
   if (signal?.aborted) return signal.reason;
   if (error instanceof FtftError) return error;
   const status = error instanceof HubApiError ? error.statusCode : undefined;
+  // A gated repository shows what it holds to everyone, and its files to those who were let in.
+  if (error instanceof HubApiError && (status === 401 || status === 403) && error.url.includes('/resolve/'))
+    return notFound(
+      name,
+      'it is gated: ask for access on its page of the hub, and set FTFT_HF_TOKEN to a token of the account that has it',
+    );
   if (status === 404 || status === 401 || status === 403)
     return notFound(
       name,
       `the hub has no model of this name${revision ? ` with revision ${revision}` : ''}, or shows it only to those who may: ` +
         'check the spelling, and FTFT_HF_TOKEN for a private or gated model',
     );
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = reasonOf(error);
   return new FtftError(
     'UNAVAILABLE',
     `Cannot fetch model ${name}: ${reason}; try again, or put the folder into the model directory and name it local:FOLDER`,
@@ -116,13 +126,17 @@ function explain(name: string, revision: string | undefined, error: unknown, sig
   );
 }
 
-function unusable(name: string, filePaths: string[]): FtftError {
+/** What fetch says is "fetch failed"; why it did is in the cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${reasonOf(error.cause)}` : error.message;
+}
+
+function unusable(name: string, expected: string, filePaths: string[]): FtftError {
   const found = filePaths.slice(0, 20).join(', ') || 'no file';
-  return new FtftError(
-    'FAILED_PRECONDITION',
-    `Cannot use model ${name}: it must hold config.json and ${weightsFile} or ${weightsIndexFile}, found ${found}`,
-    {reason: 'MODEL_INVALID'},
-  );
+  return new FtftError('FAILED_PRECONDITION', `Cannot use model ${name}: ${expected}, found ${found}`, {
+    reason: 'MODEL_INVALID',
+  });
 }
 
 function notFound(name: string, problem: string): FtftError {

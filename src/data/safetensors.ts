@@ -1,17 +1,12 @@
 // A .safetensors file ↔ named tensors: https://github.com/huggingface/safetensors#format. The header is read and checked at once, values
 // by position when they are asked for.
-import {closeSync, constants, fstatSync, openSync, readSync, type Stats} from 'node:fs';
-import {FtftError} from '../errors.js';
-import {hasCode, writeFileAtomically} from './atomic-file.js';
+import {writeFileAtomically} from './atomic-file.js';
+import {dtypeBytes, readFloats} from './float-values.js';
 import type {NamedTensor} from './types.js';
+import {type FileIdentity, invalidFile as invalid, withWeightsFile} from './weights-file.js';
 
 /** The format's own limit. */
 const maxHeaderBytes = 100_000_000;
-const maxReadBytes = 1 << 30;
-const dtypeBytes: Record<string, number> = {
-  ...{BOOL: 1, U8: 1, I8: 1, F8_E4M3: 1, F8_E5M2: 1, U16: 2, I16: 2, F16: 2, BF16: 2},
-  ...{U32: 4, I32: 4, F32: 4, U64: 8, I64: 8, F64: 8},
-};
 
 interface Entry {
   name: string;
@@ -27,19 +22,20 @@ interface Header {
   metadata: Record<string, string>;
   /** Where the values begin in the file. */
   dataStart: number;
-  stats: Stats;
+  identity: FileIdentity;
 }
 
 /**
- * Tensors of a file by name, in the order of their bytes; F64, F16 and BF16 become float32 on read(), which refuses other types.
+ * Tensors of a file by name, in the order of their bytes; all types but the unsigned and the eight-bit floats become float32 on read().
  * FAILED_PRECONDITION/MODEL_INVALID when the file is not whole and well-formed.
  */
 export function openSafetensors(file: string): Map<string, NamedTensor> {
-  const {entries, dataStart, stats} = readHeader(file);
-  const tensors = entries.map(entry => ({
-    name: entry.name,
-    shape: entry.shape,
-    read: () => readTensor(file, entry, dataStart, stats),
+  const {entries, dataStart, identity} = readHeader(file);
+  const tensors = entries.map(({name, dtype, shape, begin}) => ({
+    name,
+    shape,
+    read: () =>
+      withWeightsFile(file, opened => readFloats(opened, name, dtype, dataStart + begin, numValues(shape)), identity),
   }));
   return new Map(tensors.map(tensor => [tensor.name, tensor]));
 }
@@ -83,21 +79,19 @@ function* chunks(tensors: NamedTensor[], header: string): Generator<Uint8Array> 
   }
 }
 
-function readHeader(file: string): Header {
-  return withFile(file, descriptor => {
-    const stats = fstatSync(descriptor);
-    if (!stats.isFile()) throw invalid(file, 'it must be a regular file');
-    if (stats.size < 8)
-      throw invalid(file, `it must begin with 8 bytes of header length, the file has ${stats.size} bytes`);
-    const length = Number(readBytes(file, descriptor, 0, 8).readBigUInt64LE());
+function readHeader(path: string): Header {
+  return withWeightsFile(path, file => {
+    const {size, identity} = file;
+    if (size < 8) throw invalid(path, `it must begin with 8 bytes of header length, the file has ${size} bytes`);
+    const length = Number(file.read(0, 8).readBigUInt64LE());
     if (length > maxHeaderBytes)
-      throw invalid(file, `its header must have at most ${maxHeaderBytes} bytes, found ${length}`);
+      throw invalid(path, `its header must have at most ${maxHeaderBytes} bytes, found ${length}`);
     const dataStart = 8 + length;
-    if (dataStart > stats.size)
-      throw invalid(file, `its header must end inside the file of ${stats.size} bytes, found a length of ${length}`);
-    const {entries, metadata} = parseHeader(file, readBytes(file, descriptor, 8, length));
-    checkOffsets(file, entries, stats.size - dataStart);
-    return {entries, metadata, dataStart, stats};
+    if (dataStart > size)
+      throw invalid(path, `its header must end inside the file of ${size} bytes, found a length of ${length}`);
+    const {entries, metadata} = parseHeader(path, file.read(8, length));
+    checkOffsets(path, entries, size - dataStart);
+    return {entries, metadata, dataStart, identity};
   });
 }
 
@@ -156,69 +150,6 @@ function checkOffsets(file: string, entries: Entry[], dataBytes: number): void {
     );
 }
 
-function readTensor(file: string, {name, dtype, begin, end}: Entry, dataStart: number, opened: Stats): Float32Array {
-  if (!['F32', 'F64', 'F16', 'BF16'].includes(dtype))
-    throw invalid(
-      file,
-      `tensor ${JSON.stringify(name)} must be F32, F64, F16 or BF16 to be used as a weight, found ${dtype}`,
-    );
-  return withFile(file, descriptor => {
-    const {ino, size, mtimeMs} = fstatSync(descriptor);
-    if (ino !== opened.ino || size !== opened.size || mtimeMs !== opened.mtimeMs)
-      throw invalid(file, 'it must stay as it was when it was opened; it has been replaced or changed');
-    const {buffer} = readBytes(file, descriptor, dataStart + begin, end - begin);
-    if (dtype === 'F32') return new Float32Array(buffer);
-    if (dtype === 'F64') return Float32Array.from(new Float64Array(buffer));
-    return widen(new Uint16Array(buffer), dtype === 'F16' ? halfBits : half => half << 16);
-  });
-}
-
-function widen(halves: Uint16Array, toFloatBits: (half: number) => number): Float32Array {
-  const bits = new Uint32Array(halves.length);
-  for (let i = 0; i < bits.length; i++) bits[i] = toFloatBits(halves[i]);
-  return new Float32Array(bits.buffer);
-}
-
-/** Bits of the float32 that equals a float16. */
-function halfBits(half: number): number {
-  const sign = (half & 0x8000) << 16;
-  const exponent = (half >>> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 31) return sign | 0x7f800000 | (fraction << 13);
-  if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
-  if (fraction === 0) return sign;
-  // Subnormal: shift the leading bit into the hidden place.
-  const shift = Math.clz32(fraction) - 21;
-  return sign | ((113 - shift) << 23) | ((fraction << (shift + 13)) & 0x7fffff);
-}
-
-function readBytes(file: string, descriptor: number, position: number, length: number): Buffer<ArrayBuffer> {
-  const bytes = Buffer.from(new ArrayBuffer(length));
-  for (let done = 0; done < length; ) {
-    const count = readSync(descriptor, bytes, done, Math.min(length - done, maxReadBytes), position + done);
-    if (count === 0) throw invalid(file, `it must have ${position + length} bytes, it ends at ${position + done}`);
-    done += count;
-  }
-  return bytes;
-}
-
-function withFile<T>(file: string, use: (descriptor: number) => T): T {
-  let descriptor: number;
-  try {
-    // Without O_NONBLOCK a named pipe would wait for its writer.
-    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) throw invalid(file, 'there is no such file');
-    if (hasCode(error, 'EACCES')) throw invalid(file, 'it must be readable for this user');
-    throw error;
-  }
-  try {
-    return use(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
 function numValues(shape: number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
@@ -233,8 +164,4 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function brief(value: unknown): string {
   return String(JSON.stringify(value)).slice(0, 80);
-}
-
-function invalid(file: string, expected: string): FtftError {
-  return new FtftError('FAILED_PRECONDITION', `Cannot read ${file}: ${expected}`, {reason: 'MODEL_INVALID'});
 }

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import {createHash} from 'node:crypto';
 import {closeSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
 import {openCheckpoint, saveModelFolder} from '../../src/data/checkpoint.js';
+import {writeSafetensors} from '../../src/data/safetensors.js';
+import {openWeights} from '../../src/data/weights.js';
 import {needsShared, sharedPath} from '../support/shared.js';
 import {config, ftftError, modelFolder, temporaryFolder, tensor, tensors} from './model-folder.js';
+import {stateDict, torchRecords, zip} from './torch-file.js';
 
 const isInvalid = (message: RegExp) => ftftError('FAILED_PRECONDITION', 'MODEL_INVALID', message);
 
@@ -81,12 +85,9 @@ test('a folder that is missing, empty or without weights says what it should hol
   rmSync(join(folder, 'model.safetensors'));
   await assert.rejects(
     openCheckpoint(folder),
-    isInvalid(/model.safetensors or model.safetensors.index.json, found neither/),
-  );
-  writeFileSync(join(folder, 'pytorch_model.bin'), '');
-  await assert.rejects(
-    openCheckpoint(folder),
-    isInvalid(/found only pytorch_model.bin, which is not read: convert it/),
+    isInvalid(
+      /must hold model.safetensors or model.safetensors.index.json or pytorch_model.bin or .*, found none of them/,
+    ),
   );
   rmSync(join(folder, 'config.json'));
   await assert.rejects(openCheckpoint(folder), isInvalid(/must hold config.json/));
@@ -94,23 +95,53 @@ test('a folder that is missing, empty or without weights says what it should hol
 
 test('shards are found by the index, and an index that does not fit is refused', async t => {
   const folder = await modelFolder(t);
-  renameSync(join(folder, 'model.safetensors'), join(folder, 'model-00001-of-00001.safetensors'));
   const [{name}] = tensors;
-  const index = (map: unknown) =>
-    writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify({weight_map: map}));
-  index({[name]: 'model-00001-of-00001.safetensors'});
-  const opened = (await openCheckpoint(folder)).tensors;
-  assert.deepEqual([...opened.keys()], [name]);
-  assert.deepEqual(opened.get(name)?.read(), tensors[0].read());
-  for (const [map, message] of [
-    [undefined, /must hold an object weight_map/],
-    [{[name]: '../model.safetensors'}, /must name .safetensors files beside it, found "..\/model.safetensors"/],
-    [{[name]: 'model-00002.safetensors'}, /model-00002.safetensors: there is no such file/],
-    [{absent: 'model-00001-of-00001.safetensors'}, /must hold tensor absent/],
-  ] as const) {
-    index(map);
-    await assert.rejects(openCheckpoint(folder), isInvalid(message));
+  const values = tensors[0].read();
+  const stored = [{type: 'Float', bytes: new Uint8Array(values.buffer)}];
+  const bin = zip(torchRecords(stateDict([{name, shape: [12, 4], storage: 0}], stored), stored));
+  writeFileSync(join(folder, 'pytorch_model-00001-of-00001.bin'), bin);
+  renameSync(join(folder, 'model.safetensors'), join(folder, 'model-00001-of-00001.safetensors'));
+  for (const [file, ending] of [
+    ['pytorch_model', '.bin'],
+    ['model', '.safetensors'],
+  ]) {
+    const shard = `${file}-00001-of-00001${ending}`;
+    const index = (map: unknown) =>
+      writeFileSync(join(folder, `${file}${ending}.index.json`), JSON.stringify({weight_map: map}));
+    index({[name]: shard});
+    const opened = (await openCheckpoint(folder)).tensors;
+    assert.deepEqual([...opened.keys()], [name]);
+    assert.deepEqual(opened.get(name)?.read(), values);
+    for (const [map, message] of [
+      [undefined, /must hold an object weight_map/],
+      [{[name]: `../${file}${ending}`}, new RegExp(`must name ${ending} files beside it, found "../${file}`)],
+      [{[name]: 'model-00002.pkl'}, /files beside it, found "model-00002.pkl"/],
+      [{[name]: `${file}-00002${ending}`}, new RegExp(`${file}-00002${ending}: there is no such file`)],
+      [{absent: shard}, /must hold tensor absent/],
+    ] as const) {
+      index(map);
+      await assert.rejects(openCheckpoint(folder), isInvalid(message));
+    }
   }
+});
+
+test('of several layouts the first counts, in the order of transformers', async t => {
+  const folder = await modelFolder(t);
+  rmSync(join(folder, 'model.safetensors'));
+  const stored = [{type: 'Float', bytes: new Uint8Array(4)}];
+  const bin = (name: string) => zip(torchRecords(stateDict([{name, shape: [1], storage: 0}], stored), stored));
+  const add = (name: string, content: string | Buffer) => writeFileSync(join(folder, name), content);
+  const names = async () => [...(await openCheckpoint(folder)).tensors.keys()];
+  add('a.bin', bin('sharded bin'));
+  add('pytorch_model.bin.index.json', JSON.stringify({weight_map: {'sharded bin': 'a.bin'}}));
+  assert.deepEqual(await names(), ['sharded bin']);
+  add('pytorch_model.bin', bin('bin'));
+  assert.deepEqual(await names(), ['bin']);
+  await writeSafetensors(join(folder, 'a.safetensors'), [tensor('sharded', [1], new Float32Array(1))]);
+  add('model.safetensors.index.json', JSON.stringify({weight_map: {sharded: 'a.safetensors'}}));
+  assert.deepEqual(await names(), ['sharded']);
+  await writeSafetensors(join(folder, 'model.safetensors'), [tensor('safe', [1], new Float32Array(1))]);
+  assert.deepEqual(await names(), ['safe']);
 });
 
 test('a saved folder opens as it was, replaces the one before and leaves no temporary name', async t => {
@@ -154,15 +185,40 @@ function writeToFullDevice(): never {
   throw new Error('the full device took a byte');
 }
 
-test('the BERT folders of the parity kit open, sharded and without prefix too', {skip: needsShared}, async () => {
-  const sizes: [string, number][] = [
-    ['bert', 57],
-    ['bert-noprefix', 39],
-    ['bert-pretraining', 47],
-    ['bert-sharded', 41],
-  ];
-  for (const [name, numTensors] of sizes)
-    assert.equal((await openCheckpoint(sharedPath('golden', 'models', name))).tensors.size, numTensors, name);
+interface Expectation {
+  keys_in_file?: string[];
+  ignored?: string[];
+  loaded_tensors?: Record<string, {shape: number[]; sha256_f32: string}>;
+}
+
+test('the folders of the parity kit hold the tensors that it expects, whatever their layout', {
+  skip: needsShared,
+}, async () => {
+  for (const name of [
+    'bert-noprefix',
+    'bert-pretraining',
+    'bert-sharded',
+    'deberta-v3-pretraining',
+    'electra-discriminator',
+  ]) {
+    const folder = sharedPath('golden', 'models', name);
+    const {keys_in_file, loaded_tensors}: Expectation = JSON.parse(readFileSync(join(folder, 'expect.json'), 'utf8'));
+    const opened = await openWeights(folder);
+    if (keys_in_file) assert.deepEqual([...opened.keys()].sort(), keys_in_file, name);
+    let numFound = 0;
+    for (const [key, {shape, sha256_f32}] of Object.entries(loaded_tensors ?? {})) {
+      // src/model/parameters.ts knows all names; these two rules find the kit's.
+      const old = key.replace('LayerNorm.weight', 'LayerNorm.gamma').replace('LayerNorm.bias', 'LayerNorm.beta');
+      const found = [key, old, key.slice('bert.'.length)].map(candidate => opened.get(candidate)).find(Boolean);
+      if (!found) continue;
+      numFound++;
+      assert.deepEqual(found.shape, shape, `${name} ${key}`);
+      const digest = createHash('sha256').update(new Uint8Array(found.read().buffer)).digest('hex');
+      assert.equal(digest, sha256_f32, `${name} ${key}`);
+    }
+    assert.ok(numFound >= 37, `${name}: ${numFound}`);
+  }
   const {config: sharded} = await openCheckpoint(sharedPath('golden', 'models', 'bert-sharded'));
   assert.deepEqual([sharded.hiddenAct, sharded.layerNormEps], ['relu', 1e-3]);
+  assert.equal((await openCheckpoint(sharedPath('golden', 'models', 'bert-bin'))).config.modelType, 'bert');
 });

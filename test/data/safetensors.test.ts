@@ -58,7 +58,7 @@ test('a writer that fails leaves the old file and nothing else', async t => {
   assert.deepEqual(readdirSync(folder), ['x.safetensors']);
 });
 
-test('float16, bfloat16 and float64 become the float32 that equals them', async t => {
+test('float16, bfloat16, float64 and integers become the float32 that equals them', async t => {
   const folder = await temporaryFolder(t);
   // 1, -2, largest, smallest subnormal, another subnormal, -0, infinity
   const halves = Uint16Array.of(0x3c00, 0xc000, 0x7bff, 0x0001, 0x0155, 0x8000, 0x7c00);
@@ -67,19 +67,25 @@ test('float16, bfloat16 and float64 become the float32 that equals them', async 
     bf16: {dtype: 'BF16', shape: [2], data_offsets: [14, 18]},
     f64: {dtype: 'F64', shape: [1], data_offsets: [18, 26]},
     ids: {dtype: 'I64', shape: [1], data_offsets: [26, 34]},
+    u16: {dtype: 'U16', shape: [1], data_offsets: [34, 36]},
   };
-  const path = file(folder, header, 34);
+  const path = file(folder, header, 36);
   const bytes = readFileSync(path);
-  bytes.set(new Uint8Array(halves.buffer), bytes.length - 34);
-  bytes.set(new Uint8Array(Uint16Array.of(0x3f81, 0xff80).buffer), bytes.length - 20);
-  bytes.set(new Uint8Array(Float64Array.of(0.1).buffer), bytes.length - 16);
+  bytes.set(new Uint8Array(halves.buffer), bytes.length - 36);
+  bytes.set(new Uint8Array(Uint16Array.of(0x3f81, 0xff80).buffer), bytes.length - 22);
+  bytes.set(new Uint8Array(Float64Array.of(0.1).buffer), bytes.length - 18);
+  bytes.writeBigInt64LE(-3n, bytes.length - 10);
   writeFileSync(path, bytes);
   const read = openSafetensors(path);
   const expected = Float32Array.of(1, -2, 65504, 2 ** -24, 341 * 2 ** -24, -0, Infinity);
   assert.deepEqual(read.get('f16')?.read(), expected);
   assert.deepEqual(read.get('bf16')?.read(), Float32Array.of(1.0078125, -Infinity));
   assert.deepEqual(read.get('f64')?.read(), Float32Array.of(0.1));
-  assert.throws(() => read.get('ids')?.read(), isInvalid(/"ids" must be F32, F64, F16 or BF16.*found I64/));
+  assert.deepEqual(read.get('ids')?.read(), Float32Array.of(-3));
+  assert.throws(
+    () => read.get('u16')?.read(),
+    isInvalid(/"u16" must be F32, F64, F16, .* to be used as a weight, found U16/),
+  );
 });
 
 test('a header that is wrong is refused with what was expected and found', async t => {
