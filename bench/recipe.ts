@@ -115,7 +115,13 @@ async function runStage(
     evaluationSets,
   };
   const layers = stage === 'reference' ? settings.layers : undefined;
-  const classifier = await loadClassifier(modelFolder, {layers, classNames, seed, weightDecay: 0});
+  const classifier = await loadClassifier(modelFolder, {
+    layers,
+    classNames,
+    seed,
+    weightDecay: 0,
+    precision: 'bfloat16',
+  });
   const told = {seconds: 0, accuracy: {} as RecipeRow['accuracy']};
   const watch = (event: TrainingEvent) => {
     if (event.kind === 'step') told.seconds += event.seconds;
@@ -129,7 +135,7 @@ async function runStage(
       ) as RecipeRow['accuracy'];
   };
   try {
-    const row = {stage, seed, precision: 'fp32' as const, ...settings, steps: totalSteps};
+    const row = {stage, seed, precision: 'bf16' as const, ...settings, steps: totalSteps};
     if (!isFull) {
       const instances = stage === 'ftft' ? ambiguousOf(done) : select('random', emptyMap(count), seed);
       for await (const event of fineTuneMain(classifier, dataset, instances, options)) watch(event);
