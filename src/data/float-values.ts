@@ -12,8 +12,8 @@ const pieceBytes = 1 << 20;
 /** Widens or rounds a piece into place, as PyTorch's `.float()` does. */
 const converters: Record<string, (piece: ArrayBuffer, into: Float32Array) => void> = {
   F64: (piece, into) => into.set(new Float64Array(piece)),
-  F16: (piece, into) => widen(piece, into, half => floatBitsOfHalf[half]),
-  BF16: (piece, into) => widen(piece, into, half => half << 16),
+  F16: widenHalves,
+  BF16: widenBrainHalves,
   I64: (piece, into) => into.set(Array.from(new BigInt64Array(piece), Number)),
   I32: (piece, into) => into.set(new Int32Array(piece)),
   I16: (piece, into) => into.set(new Int16Array(piece)),
@@ -51,10 +51,21 @@ export function readFloats(
   return values;
 }
 
-function widen(piece: ArrayBuffer, into: Float32Array, toFloatBits: (half: number) => number): void {
+// A loop each: one that is given what to do with an element takes four times as long.
+function widenHalves(piece: ArrayBuffer, into: Float32Array): void {
   const halves = new Uint16Array(piece);
-  const bits = new Uint32Array(into.buffer, into.byteOffset, into.length);
-  for (let i = 0; i < bits.length; i++) bits[i] = toFloatBits(halves[i]);
+  const bits = bitsOf(into);
+  for (let i = 0; i < bits.length; i++) bits[i] = floatBitsOfHalf[halves[i]];
+}
+
+function widenBrainHalves(piece: ArrayBuffer, into: Float32Array): void {
+  const halves = new Uint16Array(piece);
+  const bits = bitsOf(into);
+  for (let i = 0; i < bits.length; i++) bits[i] = halves[i] << 16;
+}
+
+function bitsOf({buffer, byteOffset, length}: Float32Array): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, length);
 }
 
 /** Bits of the float32 that equals each float16. */

@@ -2,7 +2,8 @@
 import {createHash, randomUUID} from 'node:crypto';
 import {type FileHandle, mkdir, open, rename, rm, stat, symlink} from 'node:fs/promises';
 import {basename, dirname, join} from 'node:path';
-import {downloadFile} from '@huggingface/hub';
+import {setTimeout as pause} from 'node:timers/promises';
+import {downloadFile, HubApiError} from '@huggingface/hub';
 import {explainDiskError, syncFolder} from './atomic-file.js';
 import type {HubOptions} from './hub.js';
 import {claimPartial, completePartial, releasePartial, removePartial} from './partial-download.js';
@@ -27,8 +28,9 @@ export interface Download extends Pick<HubOptions, 'onProgress' | 'signal' | 'hu
   fetch: typeof fetch;
 }
 
-/** How often a connection may break in one file, as long as each brings bytes. */
+/** Of one file, once the first has brought some of it. */
 const maxConnections = 5;
+const firstPauseMs = 100;
 
 /** The bytes are not those that the hub described, so they are no start for another attempt. */
 class DamagedError extends Error {
@@ -110,6 +112,7 @@ async function fill(
     done += chunk.length;
   }
   let isContinued = done > 0;
+  let hasReceived = false;
   for (let connection = 1; done < size; connection++) {
     const start = done;
     try {
@@ -123,14 +126,20 @@ async function fill(
       }
       if (done < size) throw new Error(`${path} must have ${size} bytes, received ${done}`);
     } catch (error) {
-      const hasBroken =
-        !(error instanceof DamagedError) && !download.signal?.aborted && explainDiskError(error, '') === error;
-      if (!hasBroken || done === start || connection === maxConnections) throw error;
+      hasReceived ||= done > start;
+      if (!hasReceived || connection === maxConnections || !isBrokenConnection(error, download.signal)) throw error;
       isContinued = true;
+      await pause(firstPauseMs * 2 ** (connection - 1), undefined, {signal: download.signal});
     }
   }
   if (done !== size || hash.digest('hex') !== (lfs?.oid ?? oid))
     throw new DamagedError(`${path} was damaged on its way: its digest differs`, isContinued);
+}
+
+/** What another connection may mend. */
+function isBrokenConnection(error: unknown, signal: AbortSignal | undefined): boolean {
+  if (signal?.aborted || error instanceof DamagedError || explainDiskError(error, '') !== error) return false;
+  return !(error instanceof HubApiError) || error.statusCode >= 500;
 }
 
 async function bytesFrom(

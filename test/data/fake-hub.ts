@@ -12,8 +12,10 @@ export const repository = 'owner/tiny-bert';
 export interface FakeHub {
   url: string;
   requests: string[];
-  /** Set to the status that all requests get, or to what goes wrong with file contents. */
-  fault: number | 'damaged' | 'cut' | undefined;
+  /** First bytes that were asked for, of files fetched from elsewhere than the start. */
+  rangeStarts: number[];
+  /** Set to the status that all requests get, or to what goes wrong with file contents: cut is half of what was asked for. */
+  fault: number | 'damaged' | 'cut' | 'cut once' | 'no ranges' | 'gated' | undefined;
   close(): void;
 }
 
@@ -53,16 +55,19 @@ export async function startFakeHub(t: TestContext, folder: string): Promise<Fake
     }
     const bytes = files.get(pathname.replace(`/${repository}/resolve/${commit}/`, ''));
     if (!bytes) return json(404, {error: 'Repository not found'});
+    if (hub.fault === 'gated') return json(403, {error: `Access to model ${repository} is restricted`});
     const headers = {etag: '"x"', 'content-type': 'application/octet-stream'};
-    if (request.headers.range === 'bytes=0-0')
-      return response
-        .writeHead(206, {...headers, 'content-range': `bytes 0-0/${bytes.length}`})
-        .end(bytes.subarray(0, 1));
-    const sent = Buffer.from(bytes);
+    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+    const start = Number(first ?? 0);
+    if (start > 0) hub.rangeStarts.push(start);
+    const isRange = first !== undefined && (hub.fault !== 'no ranges' || last === '0');
+    const sent = Buffer.from(isRange ? bytes.subarray(start, Number(last) + 1) : bytes);
     if (hub.fault === 'damaged') sent[sent.length - 1] ^= 1;
-    response.writeHead(200, {...headers, 'content-length': sent.length});
-    if (hub.fault !== 'cut') return response.end(sent);
-    response.write(sent.subarray(0, sent.length / 2), () => response.destroy());
+    if (isRange) response.writeHead(206, {...headers, 'content-range': `bytes ${first}-${last}/${bytes.length}`});
+    else response.writeHead(200, {...headers, 'content-length': sent.length});
+    if (last === '0' || !hub.fault?.toString().startsWith('cut')) return response.end(sent);
+    if (hub.fault === 'cut once') hub.fault = undefined;
+    response.write(sent.subarray(0, sent.length / 2), () => setTimeout(() => response.destroy(), 20));
   });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const close = () => {
@@ -73,6 +78,7 @@ export async function startFakeHub(t: TestContext, folder: string): Promise<Fake
   const hub: FakeHub = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests: [],
+    rangeStarts: [],
     fault: undefined,
     close,
   };
