@@ -1,39 +1,79 @@
-// A model folder → its tokenizer: WordPiece from tokenizer.json, or from vocab.txt, with the settings of tokenizer_config.json.
+// A model folder → its tokenizer: from tokenizer.json, or from the vocabulary that its family has, with the settings beside it.
 import {createHash} from 'node:crypto';
 import {join} from 'node:path';
 import {FtftError} from '../errors.js';
-import {readTextIfPresent} from './bounded-file.js';
-import {readTokenizerJson, readVocabulary, type TokenizerSettings} from './tokenizer-files.js';
+import {decodeText, readBytesIfPresent} from './bounded-file.js';
+import {invalid} from './json-fields.js';
+import {readTokenizerJson} from './tokenizer-json.js';
+import {encoder, type TokenizerParts} from './tokenizer-parts.js';
+import {readSettings} from './tokenizer-settings.js';
+import {readSpmModel, readVocabJson, readVocabTxt} from './tokenizer-vocabulary.js';
 import type {Tokenizer} from './types.js';
-import {wordPiece} from './wordpiece.js';
 
-const maxBytes = {'tokenizer.json': 64 << 20, 'vocab.txt': 16 << 20, 'tokenizer_config.json': 4 << 20};
+const mebibyte = 1 << 20;
+/** What a tokenizer is read from, and the most bytes that each may have. */
+const maxBytes = {
+  'tokenizer_config.json': 4 * mebibyte,
+  'special_tokens_map.json': 4 * mebibyte,
+  'added_tokens.json': 4 * mebibyte,
+  'tokenizer.json': 64 * mebibyte,
+  'spm.model': 32 * mebibyte,
+  'vocab.json': 32 * mebibyte,
+  'merges.txt': 32 * mebibyte,
+  'vocab.txt': 16 * mebibyte,
+};
+type FileName = keyof typeof maxBytes;
 /** Changes when our own code gives other ids for the same files. */
-const version = 'wordpiece 1';
+const version = 'tokenizer 2';
 
 /**
  * FAILED_PRECONDITION/MODEL_INVALID for files that are missing, broken or too large, UNIMPLEMENTED/NOT_SUPPORTED for tokenizers other
- * than BERT's. maxVocabSize: vocab_size of the model, whose word embeddings have a row for each id below it. Padding and truncation that a tokenizer.json asks for are the caller's business and ignored.
+ * than those of BERT, RoBERTa and DeBERTa. maxVocabSize: vocab_size of the model, whose word embeddings have a row for each id below it.
  */
 export async function loadTokenizer(folder: string, maxVocabSize = Number.POSITIVE_INFINITY): Promise<Tokenizer> {
   const hash = createHash('sha256').update(version);
-  const read = async (name: keyof typeof maxBytes) => {
-    const text = await readTextIfPresent(join(folder, name), maxBytes[name]);
-    if (text !== undefined) hash.update(`\0${name}\0${text.length}\0`).update(text);
-    return text;
+  const read = async (name: FileName) => {
+    const bytes = await readBytesIfPresent(join(folder, name), maxBytes[name]);
+    if (bytes) hash.update(`\0${name}\0${bytes.length}\0`).update(bytes);
+    return bytes;
   };
-  const config = await read('tokenizer_config.json');
-  const json = await read('tokenizer.json');
-  const vocabulary = json === undefined ? await read('vocab.txt') : undefined;
-  const fitting = (settings: TokenizerSettings) => {
-    if (settings.vocabSize > maxVocabSize) throw tooManyTokens(folder, settings.vocabSize, maxVocabSize);
-    return build(settings, hash.digest('hex'));
+  const readText = async (name: FileName) => {
+    const bytes = await read(name);
+    return bytes && decodeText(join(folder, name), bytes);
   };
-  if (json !== undefined) return fitting(readTokenizerJson(folder, json, config));
-  if (vocabulary !== undefined) return fitting(readVocabulary(folder, vocabulary, config));
+  const parts = await readParts(folder, read, readText);
+  if (parts.vocabSize > maxVocabSize) throw tooManyTokens(folder, parts.vocabSize, maxVocabSize);
+  return {
+    padTokenId: parts.padTokenId,
+    vocabSize: parts.vocabSize,
+    digest: hash.digest('hex'),
+    encode: encoder(parts),
+  };
+}
+
+async function readParts(
+  folder: string,
+  read: (name: FileName) => Promise<Uint8Array | undefined>,
+  readText: (name: FileName) => Promise<string | undefined>,
+): Promise<TokenizerParts> {
+  const settings = readSettings(folder, {
+    'tokenizer_config.json': await readText('tokenizer_config.json'),
+    'special_tokens_map.json': await readText('special_tokens_map.json'),
+    'added_tokens.json': await readText('added_tokens.json'),
+  });
+  const json = await readText('tokenizer.json');
+  if (json !== undefined) return readTokenizerJson(folder, json, settings);
+  const model = await read('spm.model');
+  if (model) return readSpmModel(folder, model, settings);
+  const content = await readText('vocab.json');
+  const merges = content === undefined ? undefined : await readText('merges.txt');
+  if (content !== undefined && merges !== undefined) return readVocabJson(folder, {content, merges}, settings);
+  const vocabulary = await readText('vocab.txt');
+  if (vocabulary !== undefined) return readVocabTxt(folder, vocabulary, settings);
+  if (content !== undefined) throw invalid(`${folder}/vocab.json`, 'merges.txt must stand beside it, found none');
   throw new FtftError(
     'FAILED_PRECONDITION',
-    `Cannot load the tokenizer of ${folder}: it must hold tokenizer.json or vocab.txt, found neither`,
+    `Cannot load the tokenizer of ${folder}: it must hold tokenizer.json, spm.model, vocab.json with merges.txt, or vocab.txt, found none of them`,
     {reason: 'MODEL_INVALID'},
   );
 }
@@ -44,41 +84,4 @@ function tooManyTokens(folder: string, vocabSize: number, maxVocabSize: number):
     `Cannot use the tokenizer of ${folder}: its ids must be below vocab_size ${maxVocabSize} of config.json, the highest is ${vocabSize - 1}`,
     {reason: 'MODEL_INVALID'},
   );
-}
-
-function build(
-  {classifyId, separatorId, padTokenId, vocabSize, options}: TokenizerSettings,
-  digest: string,
-): Tokenizer {
-  const tokenize = wordPiece(options);
-  return {
-    padTokenId,
-    vocabSize,
-    digest,
-    encode(text, textPair, maxLength) {
-      // transformers drops an empty second text when it is given one pair.
-      if (!textPair) {
-        const room = Math.max(0, maxLength - 2);
-        const ids = tokenize(text, room).slice(0, room);
-        return {ids: [classifyId, ...ids, separatorId], secondStart: ids.length + 2};
-      }
-      const first = tokenize(text);
-      const second = tokenize(textPair);
-      const [numFirst, numSecond] = truncateLongestFirst(first.length, second.length, Math.max(0, maxLength - 3));
-      const ids = [classifyId, ...first.slice(0, numFirst), separatorId, ...second.slice(0, numSecond), separatorId];
-      return {ids, secondStart: numFirst + 2};
-    },
-  };
-}
-
-/** How many tokens of either text stay so that both have room, as the Rust library of transformers counts them. */
-export function truncateLongestFirst(numFirst: number, numSecond: number, room: number): [number, number] {
-  if (numFirst + numSecond <= room) return [numFirst, numSecond];
-  let short = Math.min(numFirst, numSecond);
-  let long = Math.max(short, room - short);
-  if (short + long > room) {
-    short = Math.floor(room / 2);
-    long = room - short;
-  }
-  return numFirst > numSecond ? [long, short] : [short, long];
 }

@@ -1,8 +1,9 @@
-// Text → token ids, as BERT does it: clean, lower-case, split at spaces and punctuation, then the longest pieces of the vocabulary.
-// A tokenizer of our own: 200,000 premise-hypothesis pairs a second where @huggingface/tokenizers has 20,000 to 28,000 (8,847 pairs of
-// SNLI, one core), and that one errs on ideographs beyond the BMP and on final sigma.
+// Normalised text → ids of the longest pieces of the vocabulary, as BERT does it: split at spaces and punctuation, then WordPiece.
+import {brief, invalid, type Json, text as textField} from './json-fields.js';
+import type {Tokenize} from './tokenizer-parts.js';
+import {cachedWords} from './word-cache.js';
 
-/** What BertNormalizer, BertPreTokenizer and WordPiece of a tokenizer.json say. */
+/** What the WordPiece of a tokenizer.json says. */
 export interface WordPieceOptions {
   vocabulary: Map<string, number>;
   unknownId: number;
@@ -10,73 +11,35 @@ export interface WordPieceOptions {
   continuationPrefix: string;
   /** Longer words, in characters, are unknown. */
   maxWordLength: number;
-  isLowerCased: boolean;
-  stripsAccents: boolean;
-  splitsIdeographs: boolean;
-  cleansText: boolean;
-  /** Literals in texts that are one token each, found before anything else happens. */
-  specialTokens: Map<string, number>;
 }
 
-/** Pieces of words seen before, which most words are; bounded, words being the user's. */
-const maxCachedWords = 1 << 16;
-
-const removed = /[\0\ufffd]|(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}\p{Cs}]/gu;
-const whiteSpace = /\p{White_Space}/gu;
-const ideograph =
-  /[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\uf900-\ufaff\u{2f800}-\u{2fa1f}]/gu;
-const nonSpacingMark = /\p{Mn}/gu;
 const wordOrMark = /[^\p{White_Space}\p{P}$+<=>^`|~]+|[\p{P}$+<=>^`|~]/gu;
 const isPlain = /^[\t\n\r -~]*$/;
 const plainWordOrMark = /[0-9A-Za-z]+|[!-/:-@[-`{-~]/g;
+/** The pieces of a word are sought in quadratic time. */
+const maxMaxWordLength = 1000;
 
-/** A function that gives the ids of a text without special tokens; it may stop once it has maxTokens. */
-export function wordPiece(options: WordPieceOptions): (text: string, maxTokens?: number) => number[] {
-  const {specialTokens} = options;
-  const cache = new Map<string, number[]>();
-  const piecesOf = (word: string): number[] => {
-    let ids = cache.get(word);
-    if (ids === undefined) {
-      ids = splitWord(word, options);
-      if (cache.size >= maxCachedWords) cache.clear();
-      cache.set(word, ids);
+export function wordPiece(options: WordPieceOptions): Tokenize {
+  const piecesOf = cachedWords(word => splitWord(word, options));
+  return (text, ids, maxTokens) => {
+    for (const word of text.match(isPlain.test(text) ? plainWordOrMark : wordOrMark) ?? []) {
+      if (ids.length >= maxTokens) return;
+      for (const id of piecesOf(word)) ids.push(id);
     }
-    return ids;
-  };
-  const special = literalPattern([...specialTokens.keys()]);
-  return (text, maxTokens = Infinity) => {
-    const ids: number[] = [];
-    // With a capturing group, split() puts the special tokens between the texts: they are the odd parts.
-    const parts = special ? text.split(special) : [text];
-    for (let i = 0; i < parts.length && ids.length < maxTokens; i++) {
-      if (i % 2 === 1) ids.push(specialTokens.get(parts[i])!);
-      else
-        for (const word of words(parts[i], options)) {
-          if (ids.length >= maxTokens) break;
-          for (const id of piecesOf(word)) ids.push(id);
-        }
-    }
-    return ids;
   };
 }
 
-function words(text: string, options: WordPieceOptions): string[] {
-  // Most English texts need none of the Unicode rules.
-  if (isPlain.test(text)) return (options.isLowerCased ? text.toLowerCase() : text).match(plainWordOrMark) ?? [];
-  return normalize(text, options).match(wordOrMark) ?? [];
-}
-
-function normalize(
-  text: string,
-  {cleansText, splitsIdeographs, stripsAccents, isLowerCased}: WordPieceOptions,
-): string {
-  let result = text;
-  if (cleansText) result = result.replace(removed, '').replace(whiteSpace, ' ');
-  if (splitsIdeographs) result = result.replace(ideograph, ' $& ');
-  if (stripsAccents) result = result.normalize('NFD').replace(nonSpacingMark, '');
-  // Character by character a sigma knows no end of a word; all other lower-casing is free of context anyway.
-  if (isLowerCased) result = result.replaceAll('Σ', 'σ').toLowerCase();
-  return result;
+/** model: that of a tokenizer.json, or {} where there is a vocabulary only. */
+export function readWordPiece(file: string, model: Json, vocabulary: Map<string, number>, unknownId: number): Tokenize {
+  const maxWordLength = model.max_input_chars_per_word ?? 100;
+  if (!(Number.isInteger(maxWordLength) && Number(maxWordLength) >= 0 && Number(maxWordLength) <= maxMaxWordLength))
+    throw invalid(file, `max_input_chars_per_word must be at most ${maxMaxWordLength}, found ${brief(maxWordLength)}`);
+  return wordPiece({
+    vocabulary,
+    unknownId,
+    continuationPrefix: textField(file, model.continuing_subword_prefix ?? '##', 'continuing_subword_prefix'),
+    maxWordLength: Number(maxWordLength),
+  });
 }
 
 function splitWord(
@@ -99,10 +62,4 @@ function splitWord(
     start = end;
   }
   return ids;
-}
-
-function literalPattern(literals: string[]): RegExp | undefined {
-  if (literals.length === 0) return undefined;
-  const longestFirst = literals.sort((a, b) => b.length - a.length);
-  return new RegExp(`(${longestFirst.map(literal => literal.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|')})`, 'u');
 }
