@@ -36,6 +36,9 @@ const rules: Record<string, Rule> = {
   FtftAddNormGrad: {inputs: [], outputs: [0], attribute: 'T', isAlways: true},
   FtftAttention: unary,
   FtftAttentionGrad: {...unary, inputs: [0, 1, 2]},
+  FtftRelativeAttention: {...unary, inputs: [0, 3, 4]},
+  // The gradients of its tables are sums over many tokens, and stay float32.
+  FtftRelativeAttentionGrad: {...unary, inputs: [0, 1, 2, 6, 7]},
 };
 
 export const autocast: Transform = (node, inputs) => {

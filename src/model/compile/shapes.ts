@@ -71,6 +71,11 @@ const shapeRules: Record<string, Rule> = {
     {type: qkv.type, shape: [qkv.shape[0], qkv.shape[1] / 3]},
     {type: 'float32', shape: [qkv.shape[0], num_heads.$case === 'i' ? num_heads.value : 0]},
   ],
+  FtftRelativeAttention: ([qkv], {num_heads}) => [
+    {type: qkv.type, shape: [qkv.shape[0], qkv.shape[1] / 3]},
+    {type: 'float32', shape: [qkv.shape[0], num_heads.$case === 'i' ? num_heads.value : 0]},
+  ],
+  FtftRelativeAttentionGrad: inputs => [inputs[2], inputs[6], inputs[7]].map(({shape}) => ({type: 'float32', shape})),
   FtftAttentionGrad: ([, , qkv]) => [{type: qkv.type, shape: qkv.shape}],
   GatherV2: ([x, indices, axis], {batch_dims}) => {
     const at = wrap(ints(axis, 'the axis')[0], x.shape.length);

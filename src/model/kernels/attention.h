@@ -3,77 +3,42 @@
 // 2205.14135).
 #pragma once
 #include <cmath>
-#include <vector>
 
 #include "product.h"
-#include "vector.h"
+#include "scratch.h"
 
 namespace ftft::FTFT_INSTRUCTIONS {
 
 /** Queries at a time: two buffers of this many rows of 512 keys are half a megabyte. */
 constexpr int64_t kBlock = 64;
 
-inline int64_t padded(int64_t size) { return (size + kLanes - 1) / kLanes * kLanes; }
-
-/** Zeroed arrays that one thread uses again and again. */
-class Scratch {
- public:
-  explicit Scratch(std::initializer_list<int64_t> sizes) {
-    static thread_local std::vector<float> memory;
-    int64_t total = 0;
-    for (const int64_t size : sizes) total += size;
-    memory.assign(total, 0.0f);
-    next_ = memory.data();
-  }
-  float* take(int64_t size) {
-    float* taken = next_;
-    next_ += size;
-    return taken;
-  }
-
- private:
-  float* next_;
+/** What may be added to the scores besides the products of queries and keys: nothing. */
+struct NothingMore {
+  void begin(const float*, const float*, int64_t) {}
+  void addTo(float*, int64_t, int64_t, int64_t) const {}
+  void takeFrom(const float*, int64_t, int64_t, int64_t) {}
+  void end(float*, float*) {}
 };
 
-/** Rows of T, `stride` apart, times a factor → rows of floats, `width` apart. */
-template <typename T>
-void copyRows(const T* from, int64_t stride, int64_t rows, int64_t size, float factor, float* to, int64_t width) {
-  for (int64_t row = 0; row < rows; row++)
-    forEachVector(size, [&](int64_t i, int count) {
-      storeAt(to + row * width, i, count, loadAt(from + row * stride, i, count) * factor);
-    });
-}
-
-template <typename T>
-void storeRows(const float* from, int64_t width, int64_t rows, int64_t size, float factor, T* to, int64_t stride) {
-  for (int64_t row = 0; row < rows; row++)
-    forEachVector(size, [&](int64_t i, int count) {
-      storeAt(to + row * stride, i, count, loadAt(from + row * width, i, count) * factor);
-    });
-}
-
-inline void transpose(const float* from, int64_t width, int64_t rows, int64_t columns, float* to, int64_t toWidth) {
-  for (int64_t row = 0; row < rows; row++)
-    for (int64_t column = 0; column < columns; column++) to[column * toWidth + row] = from[row * width + column];
-}
-
-template <typename T>
-void attention(const Attention<T>& op, int64_t text, int64_t head) {
+template <typename T, typename More>
+void attend(const Attention<T>& op, int64_t text, int64_t head, float scale, More more) {
   const int64_t begin = op.starts[text], length = op.starts[text + 1] - begin;
   const int64_t H = op.headSize, D = op.numHeads * H, P = padded(H), L = padded(length);
   const int64_t block = length < kBlock ? length : kBlock;
-  Scratch scratch({length * P, length * P, H * L, length * P, block * L, block * P});
+  Scratch<0> scratch({length * P, length * P, H * L, length * P, block * L, block * P});
   float *q = scratch.take(length * P), *k = scratch.take(length * P), *kT = scratch.take(H * L);
   float *v = scratch.take(length * P), *scores = scratch.take(block * L), *context = scratch.take(block * P);
   const T* first = op.qkv + begin * 3 * D + head * H;
-  copyRows(first, 3 * D, length, H, 1.0f / std::sqrt(static_cast<float>(H)), q, P);
+  copyRows(first, 3 * D, length, H, scale, q, P);
   copyRows(first + D, 3 * D, length, H, 1.0f, k, P);
   copyRows(first + 2 * D, 3 * D, length, H, 1.0f, v, P);
   transpose(k, P, length, H, kT, L);
+  more.begin(q, k, length);
   const Dropout dropout(op.dropout);
   for (int64_t from = 0; from < length; from += block) {
     const int64_t rows = length - from < block ? length - from : block;
     product(rows, L, H, {q + from * P, P, 1}, kT, L, scores, L, false);
+    more.addTo(scores, from, rows, L);
     for (int64_t r = 0; r < rows; r++) {
       float* row = scores + r * L;
       const int64_t token = begin + from + r;
@@ -104,17 +69,16 @@ void attention(const Attention<T>& op, int64_t text, int64_t head) {
   }
 }
 
-template <typename T>
-void attentionGrad(const AttentionGrad<T>& op, int64_t text, int64_t head) {
+template <typename T, typename More>
+void attendGrad(const AttentionGrad<T>& op, int64_t text, int64_t head, float scale, More more) {
   const int64_t begin = op.starts[text], length = op.starts[text + 1] - begin;
   const int64_t H = op.headSize, D = op.numHeads * H, P = padded(H), L = padded(length);
   const int64_t block = length < kBlock ? length : kBlock, tall = length * P, wide = H * L;
-  Scratch scratch({tall, tall, tall, tall, tall, tall, tall, wide, wide, 2 * block * L});
+  Scratch<0> scratch({tall, tall, tall, tall, tall, tall, tall, wide, wide, 2 * block * L});
   float *q = scratch.take(tall), *k = scratch.take(tall), *v = scratch.take(tall), *dO = scratch.take(tall);
   float *dQ = scratch.take(tall), *dK = scratch.take(tall), *dV = scratch.take(tall);
   float *kT = scratch.take(wide), *vT = scratch.take(wide);
   float *p = scratch.take(block * L), *dS = scratch.take(block * L);
-  const float scale = 1.0f / std::sqrt(static_cast<float>(H));
   const int64_t at = begin * 3 * D + head * H;
   copyRows(op.qkv + at, 3 * D, length, H, scale, q, P);
   copyRows(op.qkv + at + D, 3 * D, length, H, 1.0f, k, P);
@@ -122,10 +86,12 @@ void attentionGrad(const AttentionGrad<T>& op, int64_t text, int64_t head) {
   copyRows(op.dContext + begin * D + head * H, D, length, H, 1.0f, dO, P);
   transpose(k, P, length, H, kT, L);
   transpose(v, P, length, H, vT, L);
+  more.begin(q, k, length);
   const Dropout dropout(op.dropout);
   for (int64_t from = 0; from < length; from += block) {
     const int64_t rows = length - from < block ? length - from : block;
     product(rows, L, H, {q + from * P, P, 1}, kT, L, p, L, false);
+    more.addTo(p, from, rows, L);
     product(rows, L, H, {dO + from * P, P, 1}, vT, L, dS, L, false);
     for (int64_t r = 0; r < rows; r++) {
       const int64_t token = begin + from + r;
@@ -147,13 +113,25 @@ void attentionGrad(const AttentionGrad<T>& op, int64_t text, int64_t head) {
         store(pRow + j, probability * factor);
       });
     }
+    more.takeFrom(dS, from, rows, L);
     product(length, P, rows, {p, 1, L}, dO + from * P, P, dV, P, true);
     product(length, P, rows, {dS, 1, L}, q + from * P, P, dK, P, true);
     product(rows, P, length, {dS, L, 1}, k, P, dQ + from * P, P, false);
   }
+  more.end(dQ, dK);
   storeRows(dQ, P, length, H, scale, op.dQkv + at, 3 * D);
   storeRows(dK, P, length, H, 1.0f, op.dQkv + at + D, 3 * D);
   storeRows(dV, P, length, H, 1.0f, op.dQkv + at + 2 * D, 3 * D);
+}
+
+template <typename T>
+void attention(const Attention<T>& op, int64_t text, int64_t head) {
+  attend(op, text, head, 1.0f / std::sqrt(static_cast<float>(op.headSize)), NothingMore());
+}
+
+template <typename T>
+void attentionGrad(const AttentionGrad<T>& op, int64_t text, int64_t head) {
+  attendGrad(op, text, head, 1.0f / std::sqrt(static_cast<float>(op.headSize)), NothingMore());
 }
 
 }  // namespace ftft::FTFT_INSTRUCTIONS

@@ -1,5 +1,5 @@
 // The arithmetic of the fused ops on plain arrays, without TensorFlow. T: float or Bfloat16; whatever T is, sums and functions are computed
-// in float. Compiled once for each set of vector instructions, each in its namespace; kernels.cc picks the best that the machine has.
+// in float. Compiled once for each set of vector instructions, each in its namespace; kernel_support.h picks the best that the machine has.
 #pragma once
 #include <cstdint>
 
@@ -63,6 +63,17 @@ struct AttentionGrad {
   T* dQkv;
 };
 
+/**
+ * What DeBERTa adds to the scores: embeddings of distances, [slots, heads * size] each; null where a model does not have them. The slot of
+ * distance d = query's place - key's place is slots[d + maxDistance], ascending with d.
+ */
+template <typename T>
+struct Relative {
+  const T *keys, *queries;
+  const int32_t* slots;
+  int64_t maxDistance;
+};
+
 template <typename T>
 struct Loops {
   void (*gelu)(const T* x, T* y, int64_t size);
@@ -74,6 +85,10 @@ struct Loops {
   /** One text and head. */
   void (*attention)(const Attention<T>& op, int64_t text, int64_t head);
   void (*attentionGrad)(const AttentionGrad<T>& op, int64_t text, int64_t head);
+  void (*relativeAttention)(const Attention<T>& op, const Relative<T>& relative, int64_t text, int64_t head);
+  /** Adds to the gradients of the embeddings. */
+  void (*relativeAttentionGrad)(const AttentionGrad<T>& op, const Relative<T>& relative, int64_t text, int64_t head,
+                                float* dKeys, float* dQueries);
 };
 
 #define FTFT_DECLARE_LOOPS(instructions)    \

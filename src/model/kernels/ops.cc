@@ -40,23 +40,41 @@ REGISTER_OP("FtftAddNormGrad")
       c->set_output(3, c->input(3));
       return absl::OkStatus();
     });
+absl::Status attentionShapes(InferenceContext* c) {
+  int numHeads;
+  TF_RETURN_IF_ERROR(c->GetAttr("num_heads", &numHeads));
+  tensorflow::shape_inference::DimensionHandle width;
+  TF_RETURN_IF_ERROR(c->Divide(c->Dim(c->input(0), 1), 3, true, &width));
+  c->set_output(0, c->Matrix(c->Dim(c->input(0), 0), width));
+  c->set_output(1, c->Matrix(c->Dim(c->input(0), 0), numHeads));
+  return absl::OkStatus();
+}
+
 REGISTER_OP("FtftAttention")
     .Attr("T: {float, bfloat16}").Attr("rate: float").Attr("num_heads: int")
     .Input("qkv: T").Input("starts: int32").Input("seed: int32")
     .Output("context: T").Output("log_sums: float")
-    .SetShapeFn([](InferenceContext* c) {
-      int numHeads;
-      TF_RETURN_IF_ERROR(c->GetAttr("num_heads", &numHeads));
-      tensorflow::shape_inference::DimensionHandle width;
-      TF_RETURN_IF_ERROR(c->Divide(c->Dim(c->input(0), 1), 3, true, &width));
-      c->set_output(0, c->Matrix(c->Dim(c->input(0), 0), width));
-      c->set_output(1, c->Matrix(c->Dim(c->input(0), 0), numHeads));
-      return absl::OkStatus();
-    });
+    .SetShapeFn(attentionShapes);
 REGISTER_OP("FtftAttentionGrad")
     .Attr("T: {float, bfloat16}").Attr("rate: float").Attr("num_heads: int")
     .Input("d_context: T").Input("context: T").Input("qkv: T").Input("log_sums: float").Input("starts: int32").Input("seed: int32")
     .Output("d_qkv: T").SetShapeFn(likeInput(2));
+REGISTER_OP("FtftRelativeAttention")
+    .Attr("T: {float, bfloat16}").Attr("rate: float").Attr("num_heads: int")
+    .Input("qkv: T").Input("starts: int32").Input("seed: int32").Input("keys: T").Input("queries: T").Input("slots: int32")
+    .Output("context: T").Output("log_sums: float")
+    .SetShapeFn(attentionShapes);
+REGISTER_OP("FtftRelativeAttentionGrad")
+    .Attr("T: {float, bfloat16}").Attr("rate: float").Attr("num_heads: int")
+    .Input("d_context: T").Input("context: T").Input("qkv: T").Input("log_sums: float").Input("starts: int32").Input("seed: int32")
+    .Input("keys: T").Input("queries: T").Input("slots: int32")
+    .Output("d_qkv: T").Output("d_keys: float").Output("d_queries: float")
+    .SetShapeFn([](InferenceContext* c) {
+      c->set_output(0, c->input(2));
+      c->set_output(1, c->input(6));
+      c->set_output(2, c->input(7));
+      return absl::OkStatus();
+    });
 
 }  // namespace
 }  // namespace ftft

@@ -110,6 +110,12 @@ export const cases: Record<string, Case> = {
     const inputs = [floats(5, 8), context, floats(5, 24), logSums, vector(0, 2, 5), vector(1, 2)];
     return execute('FtftAttentionGrad', attentionAttributes, inputs);
   },
+  FtftRelativeAttention: () => relativeAttention(),
+  FtftRelativeAttentionGrad: () => {
+    const [context, logSums] = relativeAttention();
+    const inputs = [floats(5, 8), context, floats(5, 24), logSums, vector(0, 2, 5), vector(1, 2), ...relativeTables()];
+    return execute('FtftRelativeAttentionGrad', attentionAttributes, inputs, 3);
+  },
   FtftDropout: () => [one('FtftDropout', {...T, rate: {float: 0.5}}, [floats(4, 8), vector(3, 4)])],
   GatherV2: () => {
     const gather = (x: Tensor, indices: Tensor, axis: number, batchDims = 0) => {
@@ -200,4 +206,14 @@ const attentionAttributes = {...T, rate: {float: 0.5}, num_heads: {int: 2}};
 /** Over texts of 2 and 3 tokens. */
 function attention(): Tensor[] {
   return execute('FtftAttention', attentionAttributes, [floats(5, 24), vector(0, 2, 5), vector(1, 2)], 2);
+}
+
+/** Embeddings of three slots, and the slots of distances -3 to 3. */
+function relativeTables(): Tensor[] {
+  return [floats(3, 8), floats(3, 8), vector(0, 0, 0, 1, 2, 2, 2)];
+}
+
+function relativeAttention(): Tensor[] {
+  const inputs = [floats(5, 24), vector(0, 2, 5), vector(1, 2), ...relativeTables()];
+  return execute('FtftRelativeAttention', attentionAttributes, inputs, 2);
 }
