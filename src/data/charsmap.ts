@@ -7,6 +7,9 @@ const utf8 = new TextDecoder('utf-8', {fatal: true, ignoreBOM: true});
 const clusters = new Intl.Segmenter('und', {granularity: 'grapheme'});
 /** Longer clusters, in bytes of UTF-8, are taken character by character. */
 const maxClusterBytes = 5;
+/** What makes a cluster of several characters that has so few bytes: marks, vowels that act as marks, prefixes. */
+const joining =
+  /[\p{M}\p{Cf}\p{Grapheme_Extend}\p{Emoji_Modifier}\u0d4e\u0e33\u0eb3\u{111c2}\u{111c3}\u{113d1}\u{1193f}\u{11941}\u{11a84}-\u{11a89}\u{11d46}\u{11f02}]|\r\n/gu;
 
 /**
  * The format: bytes of the trie (uint32), the trie as Darts-clone lays it out (uint32 units), and the replacements it points to, each
@@ -40,20 +43,26 @@ export function charsmapNormalizer(file: string, bytes: Uint8Array): (text: stri
     return found;
   };
   const isKept = Array.from({length: 128}, (_, code) => lookUp(String.fromCharCode(code)) === undefined);
-  // The one cluster of two ASCII characters may have its own entry.
-  const changeable = new RegExp(`[^${isKept.map((is, code) => (is ? escaped(code) : '')).join('')}]|\\r\\n`);
+  const changing = `[^${isKept.map((is, code) => (is ? escaped(code) : '')).join('')}]`;
+  const isChanging = new RegExp(`${changing}|\\r\\n`);
+  const eachChanging = new RegExp(changing, 'gu');
+  const byCharacter = (text: string) => text.replace(eachChanging, character => replacement(character) ?? character);
 
   return text => {
-    // Most texts are ASCII that stays as it is.
-    if (!changeable.test(text)) return text;
+    // Most texts are ASCII that stays as it is, and most others have no cluster of several characters.
+    if (!isChanging.test(text)) return text;
+    const segments = clusters.segment(text);
     let result = '';
-    for (const {segment} of clusters.segment(text)) {
-      const isOne = segment.length === 1;
-      const whole = isOne || Buffer.byteLength(segment) <= maxClusterBytes ? replacement(segment) : undefined;
-      if (whole !== undefined || isOne) result += whole ?? segment;
-      else for (const character of segment) result += replacement(character) ?? character;
+    let done = 0;
+    joining.lastIndex = 0;
+    for (let found = joining.exec(text); found; found = joining.exec(text)) {
+      const {segment, index} = segments.containing(found.index)!;
+      const whole = Buffer.byteLength(segment) <= maxClusterBytes ? replacement(segment) : undefined;
+      result += byCharacter(text.slice(done, index)) + (whole ?? byCharacter(segment));
+      done = index + segment.length;
+      joining.lastIndex = done;
     }
-    return result;
+    return result + byCharacter(text.slice(done));
   };
 }
 

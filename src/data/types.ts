@@ -16,7 +16,7 @@ export interface TokenizedDataset {
   inputIds: Int32Array;
   /** Length numInstances + 1; instance i is inputIds[offsets[i] .. offsets[i + 1]). */
   offsets: Int32Array;
-  /** Position inside instance i at which the second text begins (its token types are 1); the instance's length for single texts. */
+  /** Position inside instance i from which on token types are 1, where the second text begins; its length where all are 0. */
   secondStarts: Int32Array;
   /** Class index of each instance. */
   labels: Int32Array;
@@ -46,7 +46,7 @@ export interface Tokenizer {
   vocabSize: number;
   /** Identifies the tokenizer's behaviour, for caching tokenised columns: a digest of its files. */
   digest: string;
-  /** secondStart is ids.length for single texts. */
+  /** secondStart: from there on token types are 1; ids.length for single texts, and for pairs of a family without token types. */
   encode(text: string, textPair: string | undefined, maxLength: number): {ids: number[]; secondStart: number};
 }
 

@@ -81,6 +81,7 @@ test('a cluster of at most five bytes is replaced as a whole by its shortest pre
     'a\u0301\u0302': '!',
     '\r': ' ',
     '\0x': '?',
+    '\u0d4e': 'P',
     x: 'y',
   };
   const normalize = charsmapNormalizer('spm.model', charsmap({...entries, '①': '1', '\u{1f600}': ':)'}));
@@ -89,6 +90,9 @@ test('a cluster of at most five bytes is replaced as a whole by its shortest pre
   assert.equal(normalize('\u{1f600}\u0301'), ':)\u0301', 'six bytes: character by character');
   assert.equal(normalize('e\u0301 e'), 'é e');
   assert.equal(normalize('a\u0301\u0302'), 'á');
+  assert.equal(normalize('x\u0e33 x\u{1f3fd}'), 'y y', 'a vowel and a skin tone that join the character before');
+  assert.equal(normalize('\u0d4ex \u0d4e'), 'P P', 'a prefix that joins the character behind it');
+  assert.equal(normalize('x\u0301①x\u0301'), 'y1y');
   assert.equal(normalize('a\r\nb'), 'a b');
   assert.equal(normalize('\0x日本'), '\0y日本');
   assert.equal(normalize('plain ASCII'), 'plain ASCII');
