@@ -152,7 +152,7 @@ class StackMachine<T extends object> {
     const name = `${this.reader.line()}.${this.reader.line()}`;
     if (!this.meaning.isKnown(name))
       throw this.reader.invalid(
-        `global ${JSON.stringify(name)} is not part of tensors and their names, and nothing of it is run`,
+        `global ${JSON.stringify(name.slice(0, 100))} is not part of tensors and their names, and nothing of it is run`,
       );
     this.push(new Global(name));
   }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
 import {readFileSync, writeFileSync} from 'node:fs';
-import {join} from 'node:path';
+import {dirname, join} from 'node:path';
 import {type TestContext, test} from 'node:test';
+import {fileURLToPath} from 'node:url';
 import {openTorchCheckpoint} from '../../src/data/torch-checkpoint.js';
 import {needsShared, sharedPath} from '../support/shared.js';
 import {ftftError, temporaryFolder} from './model-folder.js';
@@ -180,6 +182,18 @@ test('a text, a pointer of Git LFS and another pickle are told from a checkpoint
     [bigEndian, /must be little-endian/],
   ] as const)
     assert.throws(() => openTorchCheckpoint(write(bytes)), isInvalid(message));
+});
+
+test('widening halves takes less than 1.3 times the memory of their values', async t => {
+  const half = {type: 'Half', bytes: new Uint8Array(32 << 20)};
+  const names = ['a', 'b', 'c'];
+  const list = names.map((name, storage) => ({name, shape: [16 << 20], storage}));
+  const stored = names.map(() => half);
+  const path = (await fileWriter(t))(archive(list, stored));
+  const script = fileURLToPath(new URL('peak-memory.ts', import.meta.url));
+  const output = execFileSync(process.execPath, ['--import', 'tsx', script, dirname(path)], {encoding: 'utf8'});
+  const share = Number(output);
+  assert.ok(share > 0.9 && share < 1.3, output);
 });
 
 test('files of the parity kit have its tensors: both formats, halves, strides, offsets', {skip: needsShared}, () => {
