@@ -27,25 +27,28 @@ export function readSentencePieceModel(file: string, bytes: Uint8Array): Sentenc
   let unknownId = 0;
   let charsmap: Uint8Array = new Uint8Array();
   let modelType = unigram;
-  const readPiece = (content: Uint8Array) => {
-    let [piece, score, type] = ['', 0, 1];
-    eachField(file, content, {
-      1: {text: value => (piece = value)},
-      2: {float: value => (score = value)},
-      3: {int32: value => (type = value)},
-    });
-    if (!Number.isFinite(score)) throw invalid(file, `scores must be finite numbers, found ${score}`);
-    if (type === control || type === userDefined) symbolIds.push(pieces.length);
-    pieces.push(piece);
-    scores.push(score);
+  const found = {piece: '', score: 0, type: 1};
+  const pieceFields: Fields = {
+    1: {text: value => (found.piece = value)},
+    2: {float: value => (found.score = value)},
+    3: {int32: value => (found.type = value)},
   };
-  eachField(file, bytes, {
-    1: {bytes: readPiece},
-    2: {
-      bytes: trainer =>
-        eachField(file, trainer, {3: {int32: value => (modelType = value)}, 40: {int32: value => (unknownId = value)}}),
+  const reader = new FieldReader(file, bytes);
+  reader.read({
+    1: {
+      message: () => {
+        Object.assign(found, {piece: '', score: 0, type: 1});
+        reader.read(pieceFields);
+        if (!Number.isFinite(found.score)) throw invalid(file, `scores must be finite numbers, found ${found.score}`);
+        if (found.type === control || found.type === userDefined) symbolIds.push(pieces.length);
+        pieces.push(found.piece);
+        scores.push(found.score);
+      },
     },
-    3: {bytes: normalizer => eachField(file, normalizer, {2: {bytes: value => (charsmap = value)}})},
+    2: {
+      message: () => reader.read({3: {int32: value => (modelType = value)}, 40: {int32: value => (unknownId = value)}}),
+    },
+    3: {message: () => reader.read({2: {bytes: value => (charsmap = value)}})},
   });
   if (modelType !== unigram) throw unsupported(file, `model_type ${modelType}`, `${unigram}, unigram`);
   if (pieces.length === 0 || pieces.length >= maxVocabulary)
@@ -56,37 +59,60 @@ export function readSentencePieceModel(file: string, bytes: Uint8Array): Sentenc
 }
 
 interface Field {
+  /** Reads the fields of the message. */
+  message?(): void;
   bytes?(value: Uint8Array): void;
   text?(value: string): void;
   int32?(value: number): void;
   float?(value: number): void;
 }
+type Fields = Record<number, Field>;
 
 /** Fields that are not asked for are skipped, and those of another wire type; of what stands once, the last holds: as protobuf has it. */
-function eachField(file: string, bytes: Uint8Array, fields: Record<number, Field>): void {
-  const reader = new BinaryReader(bytes);
-  while (reader.pos < reader.len) {
-    const use = readField(file, reader, fields);
-    use?.();
-  }
-}
+class FieldReader {
+  private readonly reader: BinaryReader;
+  /** Where the message ends that is being read. */
+  private end: number;
 
-/** Reads one field, and returns what is to be done with it. */
-function readField(file: string, reader: BinaryReader, fields: Record<number, Field>): (() => void) | undefined {
-  const read =
-    <T>(value: T, use: (value: T) => void) =>
-    () =>
-      use(value);
-  try {
-    const [number, wireType] = reader.tag();
-    const {bytes, text, int32, float}: Field = fields[number] ?? {};
-    if (bytes && wireType === WireType.LengthDelimited) return read(reader.bytes(), bytes);
-    if (text && wireType === WireType.LengthDelimited) return read(reader.string(true), text);
-    if (int32 && wireType === WireType.Varint) return read(reader.int32(), int32);
-    if (float && wireType === WireType.Bit32) return read(reader.float(), float);
-    reader.skip(wireType, number);
-    return undefined;
-  } catch (error) {
-    throw invalid(file, `it must be a SentencePiece model: ${error instanceof Error ? error.message : error}`);
+  constructor(
+    private readonly file: string,
+    bytes: Uint8Array,
+  ) {
+    this.reader = new BinaryReader(bytes);
+    this.end = bytes.length;
+  }
+
+  read(fields: Fields): void {
+    while (this.reader.pos < this.end) {
+      const message = this.readField(fields);
+      if (!message) continue;
+      const {end} = this;
+      this.end = message.end;
+      message.read();
+      this.end = end;
+    }
+  }
+
+  /** Reads one field; of a message only where it ends. */
+  private readField(fields: Fields): {read: () => void; end: number} | undefined {
+    const {reader} = this;
+    try {
+      const [number, wireType] = reader.tag();
+      const field: Field = fields[number] ?? {};
+      if (wireType === WireType.LengthDelimited && field.message) {
+        const length = reader.uint32();
+        if (length <= this.end - reader.pos) return {read: field.message, end: reader.pos + length};
+        throw new RangeError('a message ends too early');
+      }
+      if (wireType === WireType.LengthDelimited && field.bytes) field.bytes(reader.bytes());
+      else if (wireType === WireType.LengthDelimited && field.text) field.text(reader.string(true));
+      else if (wireType === WireType.Varint && field.int32) field.int32(reader.int32());
+      else if (wireType === WireType.Bit32 && field.float) field.float(reader.float());
+      else reader.skip(wireType, number);
+      if (reader.pos <= this.end) return undefined;
+      throw new RangeError('a message ends too early');
+    } catch (error) {
+      throw invalid(this.file, `it must be a SentencePiece model: ${error instanceof Error ? error.message : error}`);
+    }
   }
 }

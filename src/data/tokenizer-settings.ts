@@ -49,9 +49,13 @@ export function readSettings(folder: string, files: SettingsFiles): TokenizerSet
   // As in transformers, the map of older repositories wins where the config does not list its tokens itself.
   const map = decoder === undefined ? read('special_tokens_map.json') : {};
   const named = new Map<string, Named>();
-  for (const [role, token] of Object.entries({...flags, ...map})) {
-    const rules = role.endsWith('_token') ? namedToken(config, token) : undefined;
-    if (rules) named.set(role, rules);
+  for (const [role, value] of Object.entries({...flags, ...map})) {
+    if (!/_tokens?$/.test(role)) continue;
+    // additional_special_tokens is a list of them.
+    for (const [i, token] of (Array.isArray(value) ? value : [value]).entries()) {
+      const rules = namedToken(config, token);
+      if (rules) named.set(Array.isArray(value) ? `${role}.${i}` : role, rules);
+    }
   }
   return {flags, named, added: checked(config, added)};
 }

@@ -150,7 +150,10 @@ test('an spm.model that is cut off, of another kind or with wrong numbers is ref
   await refuses(t, [
     [{'spm.model': ''}, isInvalid(/must have pieces/)],
     [{'spm.model': 'no protobuf at all'}, isInvalid(/must be a SentencePiece model/)],
-    [{'spm.model': whole.subarray(0, 20)}, isInvalid(/must be a SentencePiece model: premature EOF/)],
+    [{'spm.model': whole.subarray(0, 20)}, isInvalid(/must be a SentencePiece model: a message ends too early/)],
+    // A piece of one byte whose text has two, and one whose number goes on behind it.
+    [{'spm.model': Buffer.from('0a030a02610a030a0162', 'hex')}, isInvalid(/a message ends too early/)],
+    [{'spm.model': Buffer.from('0a0218ff0a030a0162', 'hex')}, isInvalid(/a message ends too early/)],
     [{'spm.model': spmModel({modelType: 2})}, isUnsupported(/model_type 2 is not supported yet: expected 1, unigram/)],
     [{'spm.model': spmModel({unknownId: 14})}, isInvalid(/unk_id must be one of its 14 pieces, found 14/)],
     [{'spm.model': spmModel({unknownId: -1})}, isInvalid(/unk_id must be one of its 14 pieces, found -1/)],

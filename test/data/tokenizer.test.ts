@@ -113,7 +113,12 @@ test('special_tokens_map.json and added_tokens.json say what a vocabulary does n
   writeFileSync(join(folder, 'added_tokens.json'), JSON.stringify({'[X]': 12}));
   assert.deepEqual(await ids('the cat [X] the'), [2, 5, 6, 12, 5, 3]);
   assert.equal((await loadTokenizer(folder)).vocabSize, 13);
-  writeFileSync(join(folder, 'special_tokens_map.json'), JSON.stringify({cls_token: {content: 'cat'}, sep_token: 'σ'}));
+  assert.deepEqual(await ids('cats ##s'), [2, 6, 7, 1, 1, 1, 3]);
+  writeFileSync(
+    join(folder, 'special_tokens_map.json'),
+    JSON.stringify({cls_token: {content: 'cat'}, sep_token: 'σ', additional_special_tokens: ['##s', {content: '?'}]}),
+  );
+  assert.deepEqual(await ids('##s'), [6, 7, 8]);
   assert.deepEqual(await ids('the cat the'), [6, 5, 6, 5, 8]);
   // The config's own list wins over both, and has the rules of a token too.
   writeFileSync(
