@@ -66,7 +66,10 @@ const geluTanh = (x: Tensor) => {
 
 export const activations: Record<ModelConfig['hiddenAct'], (x: Tensor) => Tensor> = {
   gelu,
-  relu: x => tf.relu(x),
+  relu: differentiable({
+    forward: x => ({value: tf.relu(x), saved: [x]}),
+    backward: (dy, [x]) => [execute('ReluGrad', {T: {type: 'float32'}}, [dy, x])[0]],
+  }),
   gelu_new: geluTanh,
 };
 
