@@ -70,6 +70,15 @@ test('the likeliest pieces are found, the first of equal ones, and ten less than
   assert.equal(tokenize([0, 0, -3, -1, -5, -9, -4.5, -1], 'aba'), '▁ a b a');
   assert.equal(tokenize([0, 0, -3, -3, -5, -8, -5, -1], 'x\u{1f600}y\u{1f601}z'), '▁ ? \u{1f600} ?');
   assert.equal(tokenize([0, 0, -3, -3, -5, -8, -5, -1], ''), '');
+  const only = (others: Record<string, number>, text: string) => {
+    const ids: number[] = [];
+    const [known, scores] = [Object.keys(others), Object.values(others)];
+    unigram('spm.model', {pieces: ['?', ...known], scores: [0, ...scores], unknownId: 0})(text, ids, 99);
+    return ids.map(id => ['?', ...known][id]).join(' ');
+  };
+  assert.equal(only({'▁': 0, ab: -5, bc: -1}, 'abc'), '▁ ? bc', 'a character that only begins a piece may be unknown');
+  assert.equal(only({'▁': 0, abc: -8, bc: 5}, 'abc'), '▁ abc', '-8 is more than 5 - 8 - 10');
+  assert.equal(only({'▁': 0, b: -1, ' b': 0}, 'b'), '▁ b', 'a piece with a space in it is nowhere');
 });
 
 test('a cluster of at most five bytes is replaced as a whole by its shortest prefix in the table, as Rust does', () => {
