@@ -112,7 +112,7 @@ test('an empty text is a warning', async () => {
 });
 
 const wrongModels: [string, RegExp][] = [
-  ['no-weights', /it must hold model\.safetensors .*found neither$/],
+  ['no-weights', /it must hold model\.safetensors .*found none of them$/],
   ['truncated', /model\.safetensors: it must hold \d+ bytes of values, found \d+: it is cut off/],
   ['corrupt', /model\.safetensors: its header must have at most/],
   ['other-shapes', /word_embeddings\.weight.*50.*51/],
@@ -186,7 +186,7 @@ test('a loss that turns NaN fails its run with that reason, and the next run suc
 });
 
 const wrongTokenizers: [string, RegExp][] = [
-  ['no-tokenizer', /it must hold tokenizer\.json or vocab\.txt, found neither$/],
+  ['no-tokenizer', /it must hold tokenizer\.json .* or vocab\.txt, found none of them$/],
   ['large-tokenizer', /ids must be below vocab_size 50 of config\.json, the highest is 50$/],
 ];
 for (const [name, message] of wrongTokenizers)
