@@ -5,7 +5,7 @@ import type {Paint} from './io.js';
 
 const [allTrain, allTest, numTestSets] = [8000, 2800, 4];
 /** Instances a second that two cores train, or three times as many that they evaluate, with all layers of minilm-l6. */
-const instancesPerSecond = 45;
+const instancesPerSecond = 60;
 
 export function demoIntroduction(options: DemoOptions, paint: Paint): string {
   const isAll = !Number.isFinite(options.numTrain);

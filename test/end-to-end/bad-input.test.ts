@@ -186,7 +186,7 @@ test('a loss that turns NaN fails its run with that reason, and the next run suc
 });
 
 const wrongTokenizers: [string, RegExp][] = [
-  ['no-tokenizer', /it must hold tokenizer\.json .* or vocab\.txt, found none of them$/],
+  ['no-tokenizer', /it must hold tokenizer\.json,.* or vocab\.txt, found none of them$/],
   ['large-tokenizer', /ids must be below vocab_size 50 of config\.json, the highest is 50$/],
 ];
 for (const [name, message] of wrongTokenizers)
