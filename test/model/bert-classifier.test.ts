@@ -113,6 +113,14 @@ test('a state that does not fit is refused by name, and nothing is changed', () 
   assert.equal(weightsDigest(classifier), before);
 });
 
+test('op by op there is no bfloat16, and it says so', () => {
+  assert.throws(
+    () => create({eager: true, precision: 'bfloat16'}),
+    /^Error: Cannot train op by op in bfloat16: it exists in graphs alone$/,
+  );
+  create({eager: true, precision: 'float32'}).dispose();
+});
+
 /** The same weights whatever the seed, so that only dropout differs. */
 function withHead(seed: number): Classifier {
   const classifier = create({seed});
