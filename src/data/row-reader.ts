@@ -196,6 +196,11 @@ function position(column: string, numCells: number): number {
   return /^(0|[1-9]\d{0,8})$/.test(column) && Number(column) < numCells ? Number(column) : -1;
 }
 
+/** A whole number as the file spells it, which parsing would round where it is long. */
+export function integerText(source: string, key: string, value: number): string {
+  return Number.isSafeInteger(value) ? String(value) : numberText(source, key, value);
+}
+
 /** A number as the file spells it: parsing would round long ids and turn 1.0 into 1. */
 function numberText(source: string, key: string, value: number): string {
   const pattern = new RegExp(

@@ -91,6 +91,8 @@ function parseJson(line: number, source: string): Row {
     // Only the place: the engine's message quotes the text, which is the user's own business, and differs between versions.
     const [, position] = /at position (\d+)/.exec(String(error)) ?? [];
     const place = position === undefined ? '' : ` at character ${position}`;
+    const [, number] = /[:,[]\s*-?(NaN|Infinity)\s*[,\]}]/.exec(source) ?? [];
+    if (number !== undefined) return {line, wrong: `expected one JSON object, found ${number}, which is no JSON`};
     return {line, wrong: `expected one JSON object, found malformed JSON${place}`};
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value))

@@ -44,6 +44,26 @@ export interface RunCreation extends Creation {
   traceParent?: string;
 }
 
+export interface DynamicsCreation extends Creation {
+  /** Both undefined where the instances are in no data set. */
+  dataset?: string;
+  trainSplit?: string;
+  /** What was trained, for the record. */
+  model: string;
+  format: 'cartography-jsonl' | 'p-true-csv';
+  /** Classes in the order of the import; the data set's own when empty. */
+  classNames: string[];
+  dropPartialLastEpoch: boolean;
+  labels: Record<string, string>;
+  traceParent?: string;
+}
+
+/** Next bytes of one epoch's log; epoch: undefined for those of a table of all epochs. */
+export interface DynamicsPart {
+  epoch?: number;
+  data: Uint8Array;
+}
+
 export interface DataMapCreation extends Creation {
   run: string;
   epochs?: {first: number; last: number};
@@ -69,6 +89,11 @@ export interface Runs {
   fineTuneMain(
     creation: RunCreation & {dataMap: string; budget?: {maxSteps: number} | {stepFraction: number}},
   ): Promise<RunRecord>;
+  /** Whole or nothing. */
+  importDynamics(
+    creation: DynamicsCreation,
+    parts: AsyncIterable<DynamicsPart>,
+  ): Promise<{run: RunRecord; warnings: string[]}>;
   buildDataMap(creation: DataMapCreation): Promise<DataMapRecord>;
 
   getRun(id: string): RunRecord;

@@ -12,10 +12,12 @@ import {Datasets} from './datasets.js';
 import {DiskReserve} from './disk-reserve.js';
 import {readEvents} from './event-reader.js';
 import {FileStore} from './file-store.js';
+import {DynamicsImports} from './import-dynamics.js';
 import {type Logger, silent} from './logger.js';
 import {notFound} from './not-found.js';
 import {newOwner, releaseOwner} from './owner.js';
 import {readPage} from './pages.js';
+import {RunInstances} from './run-instances.js';
 import {isTerminal} from './run-state.js';
 import {Runner} from './runner.js';
 import {Sqlite} from './sqlite.js';
@@ -75,7 +77,9 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
   };
 
   const datasets = new Datasets(catalog, splitFiles);
-  const dataMaps = new DataMaps(catalog, mapFiles, store, datasets);
+  const instances = new RunInstances(catalog, datasets);
+  const dataMaps = new DataMaps(catalog, mapFiles, store, instances);
+  const dynamicsImports = new DynamicsImports(store, datasets, instances, onAppended);
   const acceptance = new RunAcceptance(store, datasets, dataMaps, options, (run, events) => {
     onAppended(run, events);
     runner.wake();
@@ -101,6 +105,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
 
     trainReference: creation => acceptance.reference(creation),
     fineTuneMain: creation => acceptance.main(creation),
+    importDynamics: (creation, parts) => dynamicsImports.import(creation, parts),
     buildDataMap: creation => dataMaps.build(creation),
 
     getRun,

@@ -9,12 +9,11 @@ import type {DataMap, Selection, Subset} from '../pipeline/types.js';
 import type {DataMapCreation} from './api.js';
 import {bytesOf, decodeColumns, encodeColumns, packBits} from './columns.js';
 import {readCommittedEpochs} from './committed-epochs.js';
-import type {Datasets} from './datasets.js';
 import {FieldRules} from './field-rules.js';
 import type {FileStore} from './file-store.js';
 import {notFound, requestIdReused} from './not-found.js';
+import type {RunInstances} from './run-instances.js';
 import {isTerminal} from './run-state.js';
-import {readSplitFile} from './split-file.js';
 import type {SqliteCatalog, StoredDataMap} from './sqlite-catalog.js';
 import type {Store} from './store.js';
 import type {DataMapColumns, DataMapRecord, RunRecord} from './types.js';
@@ -34,7 +33,7 @@ export class DataMaps {
     private readonly catalog: SqliteCatalog,
     private readonly files: FileStore,
     private readonly store: Store,
-    private readonly datasets: Datasets,
+    private readonly instances: RunInstances,
   ) {}
 
   async build(creation: DataMapCreation): Promise<DataMapRecord> {
@@ -91,7 +90,7 @@ export class DataMaps {
     const {map, file} = this.stored(id);
     const columns = await this.columns(file);
     const instanceIds: string[] = [];
-    for await (const {uid} of readSplitFile(this.datasets.source(map.dataset, map.trainSplit))) instanceIds.push(uid);
+    for await (const {uid} of this.instances.read({id: map.run, spec: map})) instanceIds.push(uid);
     return {...columns, instanceIds};
   }
 
@@ -147,13 +146,17 @@ export class DataMaps {
     });
   }
 
-  private async labelBalance({spec}: RunRecord, isSelected: Uint8Array): Promise<DataMapRecord['labelBalance']> {
-    const {classNames} = this.datasets.get(spec.dataset);
-    const balance = classNames.map(className => ({className, selectedCount: 0, instanceCount: 0}));
+  /** Instances whose label an import did not bring are in no class. */
+  private async labelBalance(run: RunRecord, isSelected: Uint8Array): Promise<DataMapRecord['labelBalance']> {
+    const balance = this.instances.classNames(run).map(className => ({className, selectedCount: 0, instanceCount: 0}));
     let instance = 0;
-    for await (const {label} of readSplitFile(this.datasets.source(spec.dataset, spec.trainSplit))) {
-      balance[label].instanceCount++;
-      balance[label].selectedCount += isSelected[instance++];
+    for await (const {label} of this.instances.read(run)) {
+      const share = balance[label];
+      if (share) {
+        share.instanceCount++;
+        share.selectedCount += isSelected[instance];
+      }
+      instance++;
     }
     return balance;
   }

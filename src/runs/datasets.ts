@@ -51,6 +51,10 @@ export class Datasets {
     return dataset;
   }
 
+  find(id: string): DatasetRecord | undefined {
+    return this.catalog.getDataset(id);
+  }
+
   list(page: Page): {datasets: DatasetRecord[]; nextPageToken: string} {
     const list = (limit: number, before?: number) => this.catalog.listDatasets(limit, before);
     const {records, nextPageToken} = readPage('Cannot list datasets', page, list);

@@ -70,6 +70,16 @@ export class SqliteCatalog {
     return this.sqlite.row('select 1 as used from splits where file = ? limit 1', file) !== undefined;
   }
 
+  /** Of a run whose instances are in no data set, in parts counted from 0. */
+  addInstances(runId: string, part: number, body: Uint8Array): void {
+    this.sqlite.run('insert into run_instances (run_id, part, body) values (?, ?, ?)', runId, part, body);
+  }
+
+  instances(runId: string, part: number): Uint8Array | undefined {
+    const row = this.sqlite.row('select body from run_instances where run_id = ? and part = ?', runId, part);
+    return row && new Uint8Array(row.body as ArrayBuffer);
+  }
+
   addDataMap({map, file, identity}: StoredDataMap, request?: {id: string; digest: string}): void {
     this.sqlite.run(
       'insert into data_maps (id, request_id, request_digest, file, identity, record) values (?, ?, ?, ?, ?, ?)',

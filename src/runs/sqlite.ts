@@ -29,6 +29,8 @@ const migrations = [
    create table data_maps (
      id text primary key, request_id text unique, request_digest text, file text not null, identity text not null,
      record text not null) strict;`,
+  `create table run_instances (
+     run_id text not null, part integer not null, body blob not null, primary key (run_id, part)) strict;`,
 ];
 
 export class Sqlite {

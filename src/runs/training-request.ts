@@ -76,7 +76,7 @@ export function checkMapServes(what: string, map: DataMapRecord, {dataset, train
   if (map.dataset !== dataset || map.trainSplit !== trainSplit)
     throw refuse(
       'DATA_MAP_OF_OTHER_DATASET',
-      `must be of datasets/${dataset}, split ${trainSplit}; it is of datasets/${map.dataset}, split ${map.trainSplit}`,
+      `must be of datasets/${dataset}, split ${trainSplit}; it is of ${map.dataset === '' ? 'dynamics imported without a data set' : `datasets/${map.dataset}, split ${map.trainSplit}`}`,
     );
   if (!map.isFinal)
     throw refuse(

@@ -16,7 +16,7 @@ const longestWaitMs = 10 * 60_000;
 
 type Handlers = Pick<
   FtftServiceImplementation<{traceParent?: string}>,
-  'trainReference' | 'fineTuneMain' | 'importDynamics' | 'getRun' | 'listRuns' | 'waitRun' | 'cancelRun' | 'deleteRun'
+  'trainReference' | 'fineTuneMain' | 'getRun' | 'listRuns' | 'waitRun' | 'cancelRun' | 'deleteRun'
 >;
 
 export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>): Handlers {
@@ -58,10 +58,6 @@ export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>
       };
       await throwAllViolations(checks, () => runs.fineTuneMain({...creation, validateOnly: true, request: undefined}));
       return {run: toRun(await createOnce(creation.request, runNamed(id), () => runs.fineTuneMain(creation)))};
-    },
-
-    async importDynamics() {
-      throw notSupported('Cannot import dynamics', 'ImportDynamics');
     },
 
     async getRun({name}) {

@@ -9,6 +9,7 @@ import {callObserver} from './call-observer.js';
 import type {ServerContext} from './context.js';
 import {dataMapHandlers} from './data-map-handlers.js';
 import {datasetHandlers} from './dataset-handlers.js';
+import {dynamicsHandlers} from './dynamics-handlers.js';
 import {FtftServiceDefinition} from './gen/ftft/v1/ftft_service.js';
 import {startHttpServer} from './http-server.js';
 import {address, checkHost, listenError} from './listen.js';
@@ -89,6 +90,7 @@ function grpcServer(context: ServerContext, health: HealthState, stallMs: number
   const watched = server.with(callErrors(context.telemetry.log));
   watched.add(FtftServiceDefinition, {
     ...datasetHandlers(context.runs),
+    ...dynamicsHandlers(context.runs),
     ...runHandlers(context),
     ...dataMapHandlers(context),
     ...streamHandler(context),

@@ -60,7 +60,7 @@ function toSpec(spec: TrainingSpec): WireSpec {
   const {executionTimeoutMs, ...same} = spec;
   return {
     ...same,
-    dataset: `datasets/${spec.dataset}`,
+    dataset: spec.dataset === '' ? '' : `datasets/${spec.dataset}`,
     precision: Precision[`PRECISION_${spec.precision}`],
     executionTimeout: toDuration(executionTimeoutMs),
   };

@@ -175,6 +175,8 @@ export function createRunTelemetry({metrics, spans, device, selectionOf}: RunTel
 
   return {
     appended(run, stored) {
+      // Trained elsewhere: nothing was spent here.
+      if (run.kind === 'IMPORTED') return;
       const known = watch(run);
       observe(known, stored);
       if (watched.has(run.id)) progress(known, run);

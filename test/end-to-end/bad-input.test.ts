@@ -161,7 +161,6 @@ test('a set field that this version does not honour is refused by name', async (
   const calls: [string, () => Promise<unknown>][] = [
     ['early_stopping', () => client.fineTuneMain({dataMap, spec, earlyStopping: {patience: 1}})],
     ['filter', () => client.listRuns({filter: 'state = RUNNING'})],
-    ['ImportDynamics', () => client.importDynamics((async function* () {})())],
     ['CompareDataMaps', () => client.compareDataMaps({dataMap, otherDataMap: dataMap})],
     ['DeleteRun', () => client.deleteRun({name: 'runs/none'})],
   ];

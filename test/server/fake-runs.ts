@@ -1,7 +1,7 @@
 // Runs in memory: records are put in by tests, logs grow by append, and nothing trains.
 import {EventEmitter, once} from 'node:events';
 import {FtftError} from '../../src/errors.js';
-import type {Creation, EventRange, ImportHeader, Runs} from '../../src/runs/api.js';
+import type {Creation, DynamicsCreation, DynamicsPart, EventRange, ImportHeader, Runs} from '../../src/runs/api.js';
 import {isTerminal} from '../../src/runs/run-state.js';
 import type {DataMapRecord, DatasetRecord, LogEvent, RunRecord, StoredEvent} from '../../src/runs/types.js';
 import {dataMapColumns, datasetRecord, runRecord, time} from './records.js';
@@ -60,6 +60,15 @@ export class FakeRuns implements Runs {
 
   async fineTuneMain(creation: Parameters<Runs['fineTuneMain']>[0]): Promise<RunRecord> {
     return this.create('fineTuneMain', creation, {kind: 'MAIN', dataMap: creation.dataMap});
+  }
+
+  async importDynamics(creation: DynamicsCreation, parts: AsyncIterable<DynamicsPart>) {
+    this.fail('importDynamics');
+    const read: string[] = [];
+    for await (const {epoch, data} of parts) read.push(`${epoch}: ${data}`);
+    this.calls.push({creation, read});
+    const run = runRecord(creation.id ?? 'made', {kind: 'IMPORTED', state: 'SUCCEEDED'});
+    return {run, warnings: ['epoch 1 was dropped']};
   }
 
   async buildDataMap(creation: Parameters<Runs['buildDataMap']>[0]): Promise<DataMapRecord> {

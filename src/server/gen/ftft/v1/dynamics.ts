@@ -61,6 +61,54 @@ export function dynamicsViewToJSON(object: DynamicsView): string {
   }
 }
 
+/** Format of imported dynamics. */
+export enum DynamicsFormat {
+  /** DYNAMICS_FORMAT_UNSPECIFIED - Same as DYNAMICS_FORMAT_CARTOGRAPHY_JSONL. */
+  DYNAMICS_FORMAT_UNSPECIFIED = 0,
+  /** DYNAMICS_FORMAT_CARTOGRAPHY_JSONL - The logs of allenai/cartography, one an epoch: see DynamicsLogPart. */
+  DYNAMICS_FORMAT_CARTOGRAPHY_JSONL = 1,
+  /**
+   * DYNAMICS_FORMAT_P_TRUE_CSV - One table of p_true, CSV with a header row, a row for each instance and epoch in any order. Columns: guid, epoch
+   * (from 0, none left out), p_true; and if there are such columns correct (0 or 1: the arg-max was the gold label; else
+   * p_true above one half counts as right) and gold (class index). Others are ignored. Without a dataset the instances are
+   * in the order in which they first come.
+   */
+  DYNAMICS_FORMAT_P_TRUE_CSV = 2,
+  UNRECOGNIZED = -1,
+}
+
+export function dynamicsFormatFromJSON(object: any): DynamicsFormat {
+  switch (object) {
+    case 0:
+    case "DYNAMICS_FORMAT_UNSPECIFIED":
+      return DynamicsFormat.DYNAMICS_FORMAT_UNSPECIFIED;
+    case 1:
+    case "DYNAMICS_FORMAT_CARTOGRAPHY_JSONL":
+      return DynamicsFormat.DYNAMICS_FORMAT_CARTOGRAPHY_JSONL;
+    case 2:
+    case "DYNAMICS_FORMAT_P_TRUE_CSV":
+      return DynamicsFormat.DYNAMICS_FORMAT_P_TRUE_CSV;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return DynamicsFormat.UNRECOGNIZED;
+  }
+}
+
+export function dynamicsFormatToJSON(object: DynamicsFormat): string {
+  switch (object) {
+    case DynamicsFormat.DYNAMICS_FORMAT_UNSPECIFIED:
+      return "DYNAMICS_FORMAT_UNSPECIFIED";
+    case DynamicsFormat.DYNAMICS_FORMAT_CARTOGRAPHY_JSONL:
+      return "DYNAMICS_FORMAT_CARTOGRAPHY_JSONL";
+    case DynamicsFormat.DYNAMICS_FORMAT_P_TRUE_CSV:
+      return "DYNAMICS_FORMAT_P_TRUE_CSV";
+    case DynamicsFormat.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** Request of StreamDynamics. */
 export interface StreamDynamicsRequest {
   /** Run to follow. */
@@ -281,6 +329,13 @@ export interface ImportDynamicsHeader {
   validateOnly: boolean;
   /** Labels of the run, 64 at most. */
   labels: { [key: string]: string };
+  /** Format of what follows. */
+  format: DynamicsFormat;
+  /**
+   * Names of the dataset's classes in the order in which gold and logits number them; the dataset's own order when empty.
+   * Every gold label must be the dataset's label of its instance.
+   */
+  classNames: string[];
 }
 
 export interface ImportDynamicsHeader_LabelsEntry {
@@ -299,7 +354,7 @@ export interface DynamicsLogPart {
   data: Buffer;
 }
 
-/** Request of ImportDynamics: the header once, then the logs, epoch by epoch. */
+/** Request of ImportDynamics: the header once, then the logs, epoch by epoch, or the table. */
 export interface ImportDynamicsRequest {
   /** Part of the import. */
   part:
@@ -309,13 +364,23 @@ export interface ImportDynamicsRequest {
     | //
     /** Part of an epoch's log. */
     { $case: "log"; value: DynamicsLogPart }
+    | //
+    /** Next bytes of a table, 1 MiB at most; lines may straddle messages. */
+    { $case: "table"; value: Buffer }
     | undefined;
 }
 
-/** Response of ImportDynamics. An import is whole or nothing. */
+/** Response of ImportDynamics. An import is whole or nothing: INVALID_ARGUMENT names the first rows that are wrong. */
 export interface ImportDynamicsResponse {
-  /** The run, of KIND_IMPORTED, in STATE_SUCCEEDED. */
-  run: Run | undefined;
+  /** The run, of KIND_IMPORTED, in STATE_SUCCEEDED. Its spec says what was trained as far as the header did. */
+  run:
+    | Run
+    | undefined;
+  /**
+   * Findings that did not stop the import: a last epoch that was dropped, instances of which it is not known whether they
+   * were right.
+   */
+  warnings: string[];
 }
 
 function createBaseStreamDynamicsRequest(): StreamDynamicsRequest {
@@ -1777,6 +1842,8 @@ function createBaseImportDynamicsHeader(): ImportDynamicsHeader {
     requestId: "",
     validateOnly: false,
     labels: {},
+    format: 0,
+    classNames: [],
   };
 }
 
@@ -1806,6 +1873,12 @@ export const ImportDynamicsHeader: MessageFns<ImportDynamicsHeader> = {
     globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
       ImportDynamicsHeader_LabelsEntry.encode({ key: key as any, value }, writer.uint32(66).fork()).join();
     });
+    if (message.format !== 0) {
+      writer.uint32(72).int32(message.format);
+    }
+    for (const v of message.classNames) {
+      writer.uint32(82).string(v!);
+    }
     return writer;
   },
 
@@ -1889,6 +1962,22 @@ export const ImportDynamicsHeader: MessageFns<ImportDynamicsHeader> = {
             }
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.format = reader.int32() as any;
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.classNames.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1944,6 +2033,12 @@ export const ImportDynamicsHeader: MessageFns<ImportDynamicsHeader> = {
           {},
         )
         : {},
+      format: isSet(object.format) ? dynamicsFormatFromJSON(object.format) : 0,
+      classNames: globalThis.Array.isArray(object?.classNames)
+        ? object.classNames.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.class_names)
+        ? object.class_names.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1979,6 +2074,12 @@ export const ImportDynamicsHeader: MessageFns<ImportDynamicsHeader> = {
         });
       }
     }
+    if (message.format !== 0) {
+      obj.format = dynamicsFormatToJSON(message.format);
+    }
+    if (message.classNames?.length) {
+      obj.classNames = message.classNames;
+    }
     return obj;
   },
 
@@ -2003,6 +2104,8 @@ export const ImportDynamicsHeader: MessageFns<ImportDynamicsHeader> = {
       },
       {},
     );
+    message.format = object.format ?? 0;
+    message.classNames = object.classNames?.map((e) => e) || [];
     return message;
   },
 };
@@ -2190,6 +2293,9 @@ export const ImportDynamicsRequest: MessageFns<ImportDynamicsRequest> = {
       case "log":
         DynamicsLogPart.encode(message.part.value, writer.uint32(18).fork()).join();
         break;
+      case "table":
+        writer.uint32(26).bytes(message.part.value);
+        break;
     }
     return writer;
   },
@@ -2223,6 +2329,14 @@ export const ImportDynamicsRequest: MessageFns<ImportDynamicsRequest> = {
             message.part = { $case: "log", value: DynamicsLogPart.decode(reader, reader.uint32()) };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.part = { $case: "table", value: Buffer.from(reader.bytes()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2241,6 +2355,8 @@ export const ImportDynamicsRequest: MessageFns<ImportDynamicsRequest> = {
         ? { $case: "header", value: ImportDynamicsHeader.fromJSON(object.header) }
         : isSet(object.log)
         ? { $case: "log", value: DynamicsLogPart.fromJSON(object.log) }
+        : isSet(object.table)
+        ? { $case: "table", value: Buffer.from(bytesFromBase64(object.table)) }
         : undefined,
     };
   },
@@ -2251,6 +2367,8 @@ export const ImportDynamicsRequest: MessageFns<ImportDynamicsRequest> = {
       obj.header = ImportDynamicsHeader.toJSON(message.part.value);
     } else if (message.part?.$case === "log") {
       obj.log = DynamicsLogPart.toJSON(message.part.value);
+    } else if (message.part?.$case === "table") {
+      obj.table = base64FromBytes(message.part.value);
     }
     return obj;
   },
@@ -2273,19 +2391,28 @@ export const ImportDynamicsRequest: MessageFns<ImportDynamicsRequest> = {
         }
         break;
       }
+      case "table": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "table", value: object.part.value };
+        }
+        break;
+      }
     }
     return message;
   },
 };
 
 function createBaseImportDynamicsResponse(): ImportDynamicsResponse {
-  return { run: undefined };
+  return { run: undefined, warnings: [] };
 }
 
 export const ImportDynamicsResponse: MessageFns<ImportDynamicsResponse> = {
   encode(message: ImportDynamicsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.run !== undefined) {
       Run.encode(message.run, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.warnings) {
+      writer.uint32(18).string(v!);
     }
     return writer;
   },
@@ -2311,6 +2438,14 @@ export const ImportDynamicsResponse: MessageFns<ImportDynamicsResponse> = {
             message.run = Run.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.warnings.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2324,13 +2459,19 @@ export const ImportDynamicsResponse: MessageFns<ImportDynamicsResponse> = {
   },
 
   fromJSON(object: any): ImportDynamicsResponse {
-    return { run: isSet(object.run) ? Run.fromJSON(object.run) : undefined };
+    return {
+      run: isSet(object.run) ? Run.fromJSON(object.run) : undefined,
+      warnings: globalThis.Array.isArray(object?.warnings) ? object.warnings.map((e: any) => globalThis.String(e)) : [],
+    };
   },
 
   toJSON(message: ImportDynamicsResponse): unknown {
     const obj: any = {};
     if (message.run !== undefined) {
       obj.run = Run.toJSON(message.run);
+    }
+    if (message.warnings?.length) {
+      obj.warnings = message.warnings;
     }
     return obj;
   },
@@ -2341,6 +2482,7 @@ export const ImportDynamicsResponse: MessageFns<ImportDynamicsResponse> = {
   fromPartial(object: DeepPartial<ImportDynamicsResponse>): ImportDynamicsResponse {
     const message = createBaseImportDynamicsResponse();
     message.run = (object.run !== undefined && object.run !== null) ? Run.fromPartial(object.run) : undefined;
+    message.warnings = object.warnings?.map((e) => e) || [];
     return message;
   },
 };

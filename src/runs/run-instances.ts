@@ -1,0 +1,71 @@
+// A run → its instances in the order of its columns, with id, gold class and, where there is a data set, text.
+import {setImmediate as nextTurn} from 'node:timers/promises';
+import {decodeColumns, encodeColumns} from './columns.js';
+import type {Datasets} from './datasets.js';
+import {readSplitFile} from './split-file.js';
+import type {SqliteCatalog} from './sqlite-catalog.js';
+import type {TrainingSpec} from './types.js';
+
+/** One instance. text: undefined where there is no data set; label: -1 where it is not known. */
+export interface RunInstance {
+  uid: string;
+  label: number;
+  text?: string;
+  textPair?: string;
+}
+
+/** As much of a run as says which instances it has. */
+interface InstancesOf {
+  id: string;
+  spec: Pick<TrainingSpec, 'dataset' | 'trainSplit'>;
+}
+
+const instancesPerPart = 65_536;
+
+export class RunInstances {
+  constructor(
+    private readonly catalog: SqliteCatalog,
+    private readonly datasets: Datasets,
+  ) {}
+
+  /** Of an imported run without a data set. */
+  put(runId: string, {guids, labels, numClasses}: {guids: string[]; labels: Int32Array; numClasses: number}): void {
+    for (let first = 0; first < guids.length; first += instancesPerPart) {
+      const end = Math.min(first + instancesPerPart, guids.length);
+      const body = encodeColumns({guids: guids.slice(first, end), numClasses}, {labels: labels.slice(first, end)});
+      this.catalog.addInstances(runId, first / instancesPerPart, body);
+    }
+  }
+
+  /** Of a reference run or an imported one: all that are on its data map, in order. */
+  async *read({id, spec}: InstancesOf): AsyncGenerator<RunInstance> {
+    if (spec.dataset !== '') yield* readSplitFile(this.datasets.source(spec.dataset, spec.trainSplit));
+    else
+      for (const {guids, labels} of this.parts(id)) {
+        for (const [i, uid] of guids.entries()) yield {uid, label: labels[i]};
+        await nextTurn();
+      }
+  }
+
+  /** In class order; indices where the names are not known, none where the classes are not. */
+  classNames({id, spec}: InstancesOf): string[] {
+    if (spec.dataset !== '') return this.datasets.get(spec.dataset).classNames;
+    let numClasses = 0;
+    for (const part of this.parts(id))
+      numClasses = part.labels.reduce(
+        (most, label) => Math.max(most, label + 1),
+        Math.max(numClasses, part.numClasses),
+      );
+    return Array.from({length: numClasses}, (_, i) => String(i));
+  }
+
+  private *parts(runId: string): Generator<{guids: string[]; labels: Int32Array; numClasses: number}> {
+    for (let part = 0; ; part++) {
+      const body = this.catalog.instances(runId, part);
+      if (!body) return;
+      const {header, columns} = decodeColumns(body);
+      const {guids, numClasses} = header as {guids: string[]; numClasses: number};
+      yield {guids, numClasses, labels: columns.labels as Int32Array};
+    }
+  }
+}
