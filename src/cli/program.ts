@@ -4,6 +4,7 @@ import {readConfig} from '../config.js';
 import {addBuildDataMap} from './data-map-command.js';
 import {addDemo} from './demo-command.js';
 import {addImport} from './import-command.js';
+import {addImportDynamics} from './import-dynamics-command.js';
 import type {Io} from './io.js';
 import {exitCodesHelp, reportError} from './report-error.js';
 import {addRuns} from './runs-command.js';
@@ -47,6 +48,7 @@ function createProgram(io: Io): Command {
   for (const add of [
     addServe,
     addImport,
+    addImportDynamics,
     addTrainReference,
     addWatch,
     addBuildDataMap,

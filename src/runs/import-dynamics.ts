@@ -143,7 +143,6 @@ async function* measured(
   hash: ReturnType<typeof createHash>,
 ): AsyncGenerator<DynamicsPart> {
   let size = 0;
-  let epoch: number | undefined;
   for await (const part of parts) {
     size += part.data.length;
     if (size > maxImportBytes)
@@ -151,8 +150,6 @@ async function* measured(
         reason: 'MESSAGE_TOO_LARGE',
         metadata: {limit_bytes: String(maxImportBytes)},
       });
-    if (part.epoch !== epoch) hash.update(`\nepoch ${part.epoch}\n`);
-    epoch = part.epoch;
     hash.update(part.data);
     yield part;
   }

@@ -36,6 +36,7 @@ test('every verb has help with an example and the exit codes, and exits 0', asyn
   const verbs = [
     'serve',
     'import',
+    'import-dynamics',
     'train-reference',
     'watch',
     'build-data-map',

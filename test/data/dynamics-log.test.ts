@@ -3,6 +3,7 @@ import {test} from 'node:test';
 import type {DynamicsOptions, ImportedDynamics, KnownInstances} from '../../src/data/dynamics-import.js';
 import {type LogPart, readDynamicsLog} from '../../src/data/dynamics-log.js';
 import {FtftError} from '../../src/errors.js';
+import {randomStream} from '../../src/random.js';
 
 type Line = {guid: unknown; gold?: unknown; [key: string]: unknown};
 
@@ -15,7 +16,7 @@ const line = (guid: number | string, epoch: number, more: object = {}): Line => 
 });
 const epochOf = (epoch: number, guids: (number | string)[]) => guids.map(guid => line(guid, epoch));
 const text = (lines: (Line | string)[]) =>
-  lines.map(item => (typeof item === 'string' ? item : JSON.stringify(item)) + '\n').join('');
+  lines.map(item => `${typeof item === 'string' ? item : JSON.stringify(item)}\n`).join('');
 
 /** The epochs' files in pieces of so many bytes. */
 async function* parts(epochs: (string | [number, string])[], size = 7): AsyncGenerator<LogPart> {
@@ -249,8 +250,8 @@ test('a log that is damaged anywhere is read as another whole one or refused, ne
   let numRefused = 0;
   for (let seed = 1; seed <= 3000; seed++) {
     const damaged = whole.map(content => Buffer.from(content));
-    let state = seed;
-    const random = (below: number) => (state = (state * 48271) % 2147483647) % below;
+    const stream = randomStream(seed, 'data');
+    const random = (below: number) => Math.floor(stream() * below);
     const bytes = damaged[random(2)];
     for (let n = random(3); n >= 0; n--) bytes[random(bytes.length)] = random(256);
     async function* source() {

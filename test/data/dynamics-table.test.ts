@@ -139,6 +139,7 @@ test('missing epochs and instances, columns and rows are one error', async () =>
   assert.deepEqual(await faults(`${header}b,0,1\n`, {known}), [
     'table[epoch 0]: expected every instance once, it lacks 1 instance, the first of them "a"',
   ]);
+  assert.match((await faults(`${header}b,0,1\n`, {known, dropPartialLastEpoch: true}))[0], /^table\[epoch 0\]/);
   assert.deepEqual(await faults(header), ['table: expected at least one row, the file holds none']);
   assert.deepEqual(await faults(''), ['table: expected at least one row, the file holds none']);
   assert.deepEqual(await faults('id,epoch,epoch\n'), [

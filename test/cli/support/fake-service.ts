@@ -4,6 +4,7 @@ import {createServer, ServerError, Status} from 'nice-grpc';
 import {BadRequest, ErrorInfo, errorDetailsServerMiddleware, RichServerError} from 'nice-grpc-error-details';
 import type {DataMap} from '../../../src/server/gen/ftft/v1/data_map.js';
 import type {Dataset, ImportDatasetHeader} from '../../../src/server/gen/ftft/v1/dataset.js';
+import type {ImportDynamicsRequest} from '../../../src/server/gen/ftft/v1/dynamics.js';
 import {
   type DeepPartial,
   FtftServiceDefinition,
@@ -137,7 +138,13 @@ function implementation(fake: FakeService): FtftServiceImplementation {
   return {
     getDataset: none,
     listDatasets: none,
-    importDynamics: none,
+    async importDynamics(requests) {
+      const parts: ImportDynamicsRequest[] = [];
+      for await (const request of requests) parts.push(request);
+      note('importDynamics', parts);
+      const run = addRun(fake, 'imported', Run_Kind.KIND_IMPORTED, {dataset: 'datasets/demo', trainSplit: 'train'});
+      return {run: {...run, progress: {...run.progress!, committedEpochs: 2}}, warnings: ['epoch 2 was dropped']};
+    },
     deleteRun: none,
     compareDataMaps: none,
     async importDataset(requests, {signal}) {
