@@ -31,7 +31,7 @@ async function made(
   {config, numClasses, precision, compiled}: CreateRequest,
   onRead?: (name: string) => void,
 ): Promise<Classifier> {
-  const {createClassifier} = await import('../../src/model/bert-classifier.js');
+  const {createClassifier} = await import('../../src/model/encoder-classifier.js');
   const options: ClassifierOptions = {
     classNames: Array.from({length: numClasses}, (_, i) => `class ${i}`),
     seed: 0,

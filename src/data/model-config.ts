@@ -1,11 +1,12 @@
 // config.json of a model folder → ModelConfig, checked key by key; what this version cannot compute is refused by name.
 import {FtftError} from '../errors.js';
-import type {ModelConfig} from './types.js';
+import type {Activation, ModelConfig} from './types.js';
 
 /** tanh approximations under both of their names are one activation. */
-const activations: Record<string, ModelConfig['hiddenAct']> = {
+const activations: Record<string, Activation> = {
   gelu: 'gelu',
   relu: 'relu',
+  tanh: 'tanh',
   gelu_new: 'gelu_new',
   gelu_pytorch_tanh: 'gelu_new',
 };
@@ -31,17 +32,22 @@ export function parseModelConfig(file: string, text: string): ModelConfig {
   const positive = (key: string, fallback: number) =>
     number(file, key, raw[key] ?? fallback, value => value > 0 && value < 1, 'a number in (0, 1)');
   const hiddenDropoutProb = share('hidden_dropout_prob', 0.1);
+  const classifierDropout = share('classifier_dropout', hiddenDropoutProb);
+  const hiddenSize = size('hidden_size', 1 << 16);
   const config: ModelConfig = {
     modelType,
     vocabSize: size('vocab_size', 1 << 24),
-    hiddenSize: size('hidden_size', 1 << 16),
+    embeddingSize: hiddenSize,
+    hiddenSize,
     numHiddenLayers: size('num_hidden_layers', 1 << 10),
     numAttentionHeads: size('num_attention_heads', 1 << 10),
     intermediateSize: size('intermediate_size', 1 << 18),
     hiddenAct: activation(file, raw.hidden_act ?? 'gelu'),
     hiddenDropoutProb,
     attentionProbsDropoutProb: share('attention_probs_dropout_prob', 0.1),
-    classifierDropout: share('classifier_dropout', hiddenDropoutProb),
+    classifierDropout,
+    tokenDropout: classifierDropout,
+    answerDropout: 0,
     maxPositionEmbeddings: size('max_position_embeddings', 1 << 20),
     typeVocabSize: size('type_vocab_size', 1 << 10, 2),
     layerNormEps: positive('layer_norm_eps', 1e-12),
@@ -49,7 +55,7 @@ export function parseModelConfig(file: string, text: string): ModelConfig {
     padTokenId: number(file, 'pad_token_id', raw.pad_token_id ?? 0, Number.isInteger, 'a whole number'),
     raw,
   };
-  const {hiddenSize, numAttentionHeads, padTokenId, vocabSize} = config;
+  const {numAttentionHeads, padTokenId, vocabSize} = config;
   if (hiddenSize % numAttentionHeads !== 0)
     throw invalid(
       file,
@@ -69,7 +75,7 @@ function refuseVariants(file: string, raw: Record<string, unknown>): void {
   if (raw.is_decoder === true) throw unsupported(file, 'is_decoder true', 'an encoder', 'is_decoder');
 }
 
-function activation(file: string, name: unknown): ModelConfig['hiddenAct'] {
+function activation(file: string, name: unknown): Activation {
   if (typeof name === 'string' && Object.hasOwn(activations, name)) return activations[name];
   throw unsupported(file, `hidden_act ${brief(name)}`, `one of ${Object.keys(activations).join(', ')}`, 'hidden_act');
 }

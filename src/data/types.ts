@@ -50,19 +50,26 @@ export interface Tokenizer {
   encode(text: string, textPair: string | undefined, maxLength: number): {ids: number[]; secondStart: number};
 }
 
-/** config.json of a model folder, checked. Only what the BERT family needs; unknown keys are kept in `raw`. */
+/** Of hidden layers and heads; tanh approximations of GELU under all of their names are gelu_new. */
+export type Activation = 'gelu' | 'relu' | 'gelu_new' | 'tanh';
+
+/** config.json of a model folder, checked: the same names for all families. The file itself is kept in `raw`. */
 export interface ModelConfig {
   modelType: 'bert';
   vocabSize: number;
+  /** Of the tables of embeddings; hiddenSize in most families. */
+  embeddingSize: number;
   hiddenSize: number;
   numHiddenLayers: number;
   numAttentionHeads: number;
   intermediateSize: number;
-  hiddenAct: 'gelu' | 'relu' | 'gelu_new';
+  hiddenAct: Activation;
   hiddenDropoutProb: number;
   attentionProbsDropoutProb: number;
-  /** Dropout before the classification layer; hiddenDropoutProb when the config has no classifier_dropout. */
+  /** Before the last layer of the heads for whole texts, for tokens, and for answers. */
   classifierDropout: number;
+  tokenDropout: number;
+  answerDropout: number;
   maxPositionEmbeddings: number;
   typeVocabSize: number;
   layerNormEps: number;

@@ -16,6 +16,11 @@ export interface Layout {
   starts: Tensor;
 }
 
+/** What relative attention reads beside it; only for models that have it. */
+export interface RelativeLayout extends Layout {
+  keyBuckets?: Tensor;
+}
+
 /** qkv_T3D, queries, keys and values side by side → context [T, D]. Softmax(q kᵀ / √H + mask), dropout, times v. */
 export function attention(
   qkv: Tensor,

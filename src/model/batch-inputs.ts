@@ -1,38 +1,86 @@
-// A padded batch of typed arrays → the tensors that the encoder reads, without the padding.
-import type {Batch} from '../data/types.js';
-import type {BertInputs} from './bert.js';
-import {tf} from './tensorflow.js';
+// A padded batch of typed arrays → the tensors that a model reads, without the padding.
+import type {Batch, ModelConfig} from '../data/types.js';
+import {FtftError} from '../errors.js';
+import type {Layout} from './attention.js';
+import type {ModelInputs} from './families/family.js';
+import {familyOf} from './families.js';
+import type {Head} from './heads/head.js';
+import {type Tensor, tf} from './tensorflow.js';
+import {realPlaces} from './token-places.js';
 
 /** Far below any score, far above float32's minimum: a score plus this is still finite, and its exponential is 0. */
 const masked = -1e9;
 
-/** The first token of a row counts as real whatever its mask says: the head reads it. */
-export function batchInputs(batch: Batch): BertInputs {
-  const {batchSize: B, length: L, attentionMask} = batch;
-  const tokens = new Int32Array(B * L);
-  const firstTokens = new Int32Array(B);
-  const places: number[] = [];
-  for (let place = 0; place < B * L; place++) {
-    const row = Math.floor(place / L);
-    if (place === row * L) firstTokens[row] = places.length;
-    tokens[place] = firstTokens[row];
-    if (attentionMask[place] === 0 && place !== row * L) continue;
-    tokens[place] = places.length;
-    places.push(place);
-  }
-  const ints = (values: Int32Array) => tf.tensor1d(values, 'int32');
-  const pick = (value: (place: number) => number) => ints(Int32Array.from(places, value));
+/** FAILED_PRECONDITION/MODEL_INVALID for ids and positions that the model has no embedding for. */
+export function batchInputs(batch: Batch, config: ModelConfig): ModelInputs {
+  const family = familyOf(config);
+  const places = realPlaces(batch);
+  const layout = layoutOf(batch, places);
+  const pick = (values: Int32Array) => places.map(place => values[place]);
+  const typeIds = family.hasTokenTypes ? pick(batch.tokenTypeIds) : new Int32Array(places.length);
+  const ids = pick(batch.inputIds);
+  refuseBeyond('token id', ids, config.vocabSize);
+  refuseBeyond('token type', typeIds, Math.max(config.typeVocabSize, 1));
+  refuseBeyond('position', [batch.length - 1], family.maxLength(config));
   return {
-    places: pick(place => place),
+    ...layout,
+    ids: ints(ids),
+    typeIds: ints(typeIds),
+    positions: ints(pick(positions(batch, config))),
+    firstTokens: ints(startsOf(batch, places).slice(0, -1)),
+  };
+}
+
+export function layoutOf(batch: Batch, places = realPlaces(batch)): Layout {
+  const {batchSize: B, length: L, attentionMask} = batch;
+  const starts = startsOf(batch, places);
+  const tokens = Int32Array.from(attentionMask, (_, place) => starts[Math.floor(place / L)]);
+  places.forEach((place, token) => {
+    tokens[place] = token;
+  });
+  return {
+    places: ints(places),
     tokens: tf.tensor2d(tokens, [B, L], 'int32'),
     maskBias: tf.tensor4d(
       Float32Array.from(attentionMask, bit => (bit === 0 ? masked : 0)),
       [B, 1, 1, L],
     ),
-    ids: pick(place => batch.inputIds[place]),
-    typeIds: pick(place => batch.tokenTypeIds[place]),
-    positions: pick(place => place % L),
-    firstTokens: ints(firstTokens),
-    starts: ints(Int32Array.of(...firstTokens, places.length)),
+    starts: ints(starts),
   };
 }
+
+export function labelsOf(batch: Batch, head: Head): Tensor {
+  const {values, shape} = head.labels(batch);
+  return tf.tensor(values, shape, 'int32');
+}
+
+/** [B + 1]: the first of each row's tokens among the T, and their number. */
+function startsOf({batchSize, length}: Batch, places: Int32Array): Int32Array {
+  const starts = new Int32Array(batchSize + 1).fill(places.length);
+  for (let token = places.length - 1; token >= 0; token--) starts[Math.floor(places[token] / length)] = token;
+  return starts;
+}
+
+/** Of each place of the grid. */
+function positions({inputIds, batchSize, length}: Batch, config: ModelConfig): Int32Array {
+  const {positions} = familyOf(config);
+  if (!positions) return Int32Array.from(inputIds, (_, place) => place % length);
+  const all = new Int32Array(inputIds.length);
+  for (let row = 0; row < batchSize; row++) {
+    const ids = inputIds.subarray(row * length, (row + 1) * length);
+    all.set(positions(ids, config), row * length);
+  }
+  return all;
+}
+
+function refuseBeyond(what: string, values: ArrayLike<number>, size: number): void {
+  for (let i = 0; i < values.length; i++)
+    if (values[i] < 0 || values[i] >= size)
+      throw new FtftError(
+        'FAILED_PRECONDITION',
+        `Cannot run the model: every ${what} must be below ${size} by its config.json, found ${values[i]}`,
+        {reason: 'MODEL_INVALID'},
+      );
+}
+
+const ints = (values: Int32Array): Tensor => tf.tensor1d(values, 'int32');

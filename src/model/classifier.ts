@@ -20,6 +20,8 @@ export interface ClassifierOptions {
   precision?: Precision;
   /** True: one op after the other instead of one graph for each step. The same numbers, slower: the reference for tests. */
   eager?: boolean;
+  /** False: graphs of TensorFlow's own ops though our kernels are there. The same numbers, slower. */
+  fused?: boolean;
 }
 
 /** What loading a checkpoint did with its tensors. */

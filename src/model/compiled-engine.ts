@@ -1,12 +1,13 @@
 // The same model code, recorded: a training step, a forward pass, and every exchange of weights is one native call.
 import type {Batch, NamedTensor} from '../data/types.js';
 import {adamWRates, momentNames} from './adamw.js';
-import {numDropoutSites} from './bert.js';
+import {labelsOf} from './batch-inputs.js';
 import type {StepResult} from './classifier.js';
 import {autocast} from './compile/autocast.js';
 import {compile, type Program} from './compile/program.js';
 import {dropoutSeeds} from './dropout.js';
 import type {Engine, EngineOptions, Parameter} from './engine.js';
+import {numDropoutSites} from './forward.js';
 import {assignFunction, fed, predictFunction, readFunction, trainFunction, zeroFunction} from './recorded-functions.js';
 import {type Tensor, tf} from './tensorflow.js';
 
@@ -40,11 +41,11 @@ export class CompiledEngine implements Engine {
 
   trainStep(batch: Batch, step: number, learningRate: number): StepResult {
     this.ensureMoments();
-    const {config, dropoutSeed, weightDecay} = this.options;
+    const {config, head, dropoutSeed, weightDecay} = this.options;
     return tf.tidy(() => {
       const inputs: Record<string, Tensor> = {
-        ...fed(batch),
-        labels: tf.tensor1d(batch.labels, 'int32'),
+        ...fed(batch, this.options),
+        labels: labelsOf(batch, head),
         rates: tf.tensor1d(adamWRates(step, learningRate, weightDecay)),
       };
       if (dropoutSeed !== undefined) inputs.seeds = dropoutSeeds(dropoutSeed, step, numDropoutSites(config));
@@ -54,7 +55,7 @@ export class CompiledEngine implements Engine {
   }
 
   predict(batch: Batch): Float32Array {
-    return tf.tidy(() => floats(this.program.run('predict', fed(batch)).logits));
+    return tf.tidy(() => floats(this.program.run('predict', fed(batch, this.options)).logits));
   }
 
   weights(): NamedTensor[] {

@@ -3,6 +3,7 @@ import {attention} from './attention.js';
 import {dropout, range} from './dropout.js';
 import type {DropoutSite, LayerSet} from './layer-set.js';
 import {activations, addNorm, dense, embedding} from './layers.js';
+import {crossEntropy} from './losses.js';
 import {type Tensor, tf} from './tensorflow.js';
 
 /** seeds [numSites, 2] int32; without them there is no dropout. */
@@ -11,7 +12,10 @@ export function composedLayers(seeds?: Tensor): LayerSet {
   const drop = (x: Tensor, {rate, site}: DropoutSite, rows?: Tensor) =>
     sites && rate > 0 ? dropout(x, rate, sites[site], rows) : x.clone();
   return {
+    scope: code => tf.tidy(code),
     embedding,
+    add: (a, b) => tf.add(a, b),
+    concat: parts => tf.concat(parts),
     dense,
     activation: (name, x) => activations[name](x),
     addNorm(x, residual, {scale, offset, epsilon}, site) {
@@ -29,5 +33,6 @@ export function composedLayers(seeds?: Tensor): LayerSet {
         return drop(probabilities, site, rows);
       });
     },
+    crossEntropy,
   };
 }

@@ -1,12 +1,12 @@
 // One op after the other, as ordinary tfjs code runs: the reference for the compiled engine.
 import type {Batch, NamedTensor} from '../data/types.js';
 import {adamWRates, applyAdamW, momentNames, type Slot} from './adamw.js';
-import {batchInputs} from './batch-inputs.js';
-import {logits_BC, numDropoutSites} from './bert.js';
+import {batchInputs, labelsOf} from './batch-inputs.js';
 import type {StepResult} from './classifier.js';
 import {composedLayers} from './composed-layers.js';
 import {dropoutSeeds} from './dropout.js';
 import type {Engine, EngineOptions} from './engine.js';
+import {logitsOf, numDropoutSites} from './forward.js';
 import {lossGradients} from './loss-gradients.js';
 import {type Tensor, tf} from './tensorflow.js';
 import {asNamedTensor, assignValues, createVariable, type Variable} from './variables.js';
@@ -23,14 +23,15 @@ export class EagerEngine implements Engine {
   }
 
   trainStep(batch: Batch, step: number, learningRate: number): StepResult {
-    const {config, dropoutSeed, weightDecay} = this.options;
+    const {config, head, dropoutSeed, weightDecay} = this.options;
     return tf.tidy(() => {
       const values = this.variables.map(variable => variable.read());
-      const labels = tf.tensor1d(batch.labels, 'int32');
+      const labels = labelsOf(batch, head);
       const layers = composedLayers(
         dropoutSeed === undefined ? undefined : dropoutSeeds(dropoutSeed, step, numDropoutSites(config)),
       );
-      const {loss, logits, gradients} = lossGradients(this.names, values, batchInputs(batch), labels, config, layers);
+      const pass = {config, inputs: batchInputs(batch, config), layers};
+      const {loss, logits, gradients} = lossGradients(this.names, values, pass, head, labels);
       tf.dispose(values);
       const rates = tf.tensor1d(adamWRates(step, learningRate, weightDecay));
       const gradNorm = applyAdamW(this.slots(), gradients, rates, weightDecay > 0);
@@ -41,9 +42,10 @@ export class EagerEngine implements Engine {
   }
 
   predict(batch: Batch): Float32Array {
+    const {config, head} = this.options;
     return tf.tidy(() => {
       const weights = (name: string) => this.variables[this.names.indexOf(name)].read();
-      return floats(logits_BC(weights, batchInputs(batch), this.options.config, composedLayers()));
+      return floats(logitsOf({config, weights, inputs: batchInputs(batch, config), layers: composedLayers()}, head));
     });
   }
 

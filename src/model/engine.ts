@@ -2,6 +2,7 @@
 // after the other (eager-engine.ts), and each step as one graph (compiled-engine.ts).
 import type {Batch, ModelConfig, NamedTensor} from '../data/types.js';
 import type {Precision, StepResult} from './classifier.js';
+import type {Head} from './heads/head.js';
 
 export interface Parameter {
   name: string;
@@ -10,13 +11,15 @@ export interface Parameter {
 
 export interface EngineOptions {
   config: ModelConfig;
-  numClasses: number;
+  head: Head;
   /** Names and shapes of the weights, in a fixed order. */
   parameters: Parameter[];
   /** Of the dropout masks; undefined: no dropout. */
   dropoutSeed: number | undefined;
   weightDecay: number;
   precision: Precision;
+  /** Our own kernels instead of TensorFlow's ops; in graphs alone. */
+  isFused: boolean;
 }
 
 export interface Engine {

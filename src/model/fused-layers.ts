@@ -1,7 +1,8 @@
 // The layer set of our own kernels (kernels/), each of which is one pass over its inputs where TensorFlow's ops make many. On a CPU only.
+import {composedLayers} from './composed-layers.js';
 import {differentiable} from './differentiable.js';
 import type {DropoutSite, LayerSet} from './layer-set.js';
-import {activations, dense, embedding} from './layers.js';
+import {activations} from './layers.js';
 import {type AttributeValue, execute, type Tensor, tf} from './tensorflow.js';
 
 /** seeds [numSites, 2] int32; without them there is no dropout. */
@@ -10,8 +11,7 @@ export function fusedLayers(seeds?: Tensor): LayerSet {
   const none = tf.zeros([2], 'int32');
   const drawn = ({rate, site}: DropoutSite) => ({rate: sites ? rate : 0, seed: sites ? sites[site] : none});
   return {
-    embedding,
-    dense,
+    ...composedLayers(seeds),
     activation: (name, x) => (name === 'gelu' ? gelu(x) : activations[name](x)),
     addNorm: (x, residual, {scale, offset, epsilon}, site) => addNorm(x, residual, scale, offset, epsilon, drawn(site)),
     dropout: (x, site) => dropout(x, drawn(site)),

@@ -1,6 +1,7 @@
 // What a model is built from. Two sets give the same numbers: layers of TensorFlow's own ops (composed-layers.ts), and layers that are one
 // kernel each, forward and backward (fused-layers.ts).
-import type {ModelConfig} from '../data/types.js';
+// B batch · T real tokens of the batch · D, F any width · C classes
+import type {Activation} from '../data/types.js';
 import type {Layout} from './attention.js';
 import type {Tensor} from './tensorflow.js';
 
@@ -12,17 +13,25 @@ export interface DropoutSite {
 }
 
 export interface LayerSet {
+  /** Frees whatever the code makes but its result; the gradient keeps what it needs. */
+  scope(code: () => Tensor): Tensor;
   /** Rows of a table [rows, D] at ids [T]. */
   embedding(table: Tensor, ids: Tensor): Tensor;
+  /** Of the same shape. */
+  add(a: Tensor, b: Tensor): Tensor;
+  /** One below the other. */
+  concat(parts: Tensor[]): Tensor;
   /** x [T, D], weight [F, D] as PyTorch keeps it, bias [F] → [T, F]. */
   dense(x: Tensor, weight: Tensor, bias: Tensor): Tensor;
-  activation(name: ModelConfig['hiddenAct'], x: Tensor): Tensor;
+  activation(name: Activation, x: Tensor): Tensor;
   /** Layer norm of dropout(x) + residual over the last axis. All [T, D]. */
   addNorm(x: Tensor, residual: Tensor, norm: Norm, dropout: DropoutSite): Tensor;
   /** x [T, D]. */
   dropout(x: Tensor, dropout: DropoutSite): Tensor;
   /** qkv [T, 3D] → context [T, D]: each text attends to itself. Dropout is on the probabilities. */
   attention(qkv: Tensor, layout: Layout, numHeads: number, dropout: DropoutSite): Tensor;
+  /** Mean of -log softmax(logits)[label] over the rows of logits [B, C]. */
+  crossEntropy(logits: Tensor, labels: Tensor): Tensor;
 }
 
 export interface Norm {

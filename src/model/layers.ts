@@ -1,6 +1,6 @@
 // The layers of a transformer but attention, made of TensorFlow's own ops, with their gradients written out: fewer passes than the tape's.
 // T tokens · D hidden · F any width
-import type {ModelConfig} from '../data/types.js';
+import type {Activation} from '../data/types.js';
 import {differentiable} from './differentiable.js';
 import {execute, type Tensor, tf} from './tensorflow.js';
 
@@ -64,13 +64,14 @@ const geluTanh = (x: Tensor) => {
   return tf.mul(tf.mul(x, 0.5), tf.add(tf.tanh(inner), 1));
 };
 
-export const activations: Record<ModelConfig['hiddenAct'], (x: Tensor) => Tensor> = {
+export const activations: Record<Activation, (x: Tensor) => Tensor> = {
   gelu,
   relu: differentiable({
     forward: x => ({value: tf.relu(x), saved: [x]}),
     backward: (dy, [x]) => [execute('ReluGrad', {T: {type: 'float32'}}, [dy, x])[0]],
   }),
   gelu_new: geluTanh,
+  tanh: x => tf.tanh(x),
 };
 
 function biasAdd(x: Tensor, bias: Tensor): Tensor {

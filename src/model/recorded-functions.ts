@@ -2,13 +2,14 @@
 import type {Batch} from '../data/types.js';
 import {applyAdamW, momentNames} from './adamw.js';
 import {batchInputs} from './batch-inputs.js';
-import {type BertInputs, logits_BC, numDropoutSites} from './bert.js';
 import type {FunctionSpec, InputSpec} from './compile/program.js';
 import {composedLayers} from './composed-layers.js';
 import type {EngineOptions, Parameter} from './engine.js';
+import type {ModelInputs} from './families/family.js';
+import {logitsOf, numDropoutSites} from './forward.js';
 import {fusedLayers} from './fused-layers.js';
 import {lossGradients} from './loss-gradients.js';
-import {hasFusedKernels, type Tensor, tf} from './tensorflow.js';
+import {type Tensor, tf} from './tensorflow.js';
 import {variableOf} from './variables.js';
 
 const tokenSpecs: Record<string, InputSpec> = {
@@ -19,28 +20,33 @@ const tokenSpecs: Record<string, InputSpec> = {
   starts: {type: 'int32', shape: ['S']},
 };
 
-/** What only the composed layers read: the padded grid. */
+/** The padded grid, which fused attention needs none of. */
 const gridSpecs: Record<string, InputSpec> = {
   places: {type: 'int32', shape: ['T']},
   tokens: {type: 'int32', shape: ['B', 'L']},
   maskBias: {type: 'float32', shape: ['B', 1, 1, 'L']},
 };
 
-const inputSpecs = hasFusedKernels ? tokenSpecs : {...tokenSpecs, ...gridSpecs};
-const layersOf = hasFusedKernels ? fusedLayers : composedLayers;
+export const inputSpecs = ({isFused}: Pick<EngineOptions, 'isFused'>): Record<string, InputSpec> =>
+  isFused ? tokenSpecs : {...tokenSpecs, ...gridSpecs};
 
 /** What the graph reads of a batch. */
-export const fed = (batch: Batch): Record<string, Tensor> =>
-  Object.fromEntries(Object.entries(batchInputs(batch)).filter(([name]) => name in inputSpecs));
+export function fed(batch: Batch, options: EngineOptions): Record<string, Tensor> {
+  const specs = inputSpecs(options);
+  return Object.fromEntries(Object.entries(batchInputs(batch, options.config)).filter(([name]) => name in specs));
+}
 
+const layersOf = (options: EngineOptions, seeds?: Tensor) =>
+  options.isFused ? fusedLayers(seeds) : composedLayers(seeds);
 const graphVariable = ({name, shape}: Parameter) => variableOf(name, shape, name);
 
-export function trainFunction({parameters, config, dropoutSeed, weightDecay}: EngineOptions): FunctionSpec {
+export function trainFunction(options: EngineOptions): FunctionSpec {
+  const {config, head, parameters, dropoutSeed, weightDecay} = options;
   const seeds: InputSpec = {type: 'int32', shape: [numDropoutSites(config), 2]};
   return {
     inputs: {
-      ...inputSpecs,
-      labels: {type: 'int32', shape: ['B']},
+      ...inputSpecs(options),
+      labels: head.labelsSpec,
       rates: {type: 'float32', shape: [3]},
       ...(dropoutSeed === undefined ? {} : {seeds}),
     },
@@ -52,21 +58,23 @@ export function trainFunction({parameters, config, dropoutSeed, weightDecay}: En
       });
       const names = parameters.map(({name}) => name);
       const values = variables.map(variable => variable.read());
-      const bertInputs = inputs as unknown as BertInputs;
-      const {loss, logits, gradients} = lossGradients(names, values, bertInputs, labels, config, layersOf(seeds));
+      const pass = {config, inputs: inputs as unknown as ModelInputs, layers: layersOf(options, seeds)};
+      const {loss, logits, gradients} = lossGradients(names, values, pass, head, labels);
       const gradNorm = applyAdamW(slots, gradients, rates, weightDecay > 0);
       return {loss, gradNorm, logits};
     },
   };
 }
 
-export function predictFunction({parameters, config}: EngineOptions): FunctionSpec {
+export function predictFunction(options: EngineOptions): FunctionSpec {
+  const {config, head, parameters} = options;
   return {
-    inputs: inputSpecs,
+    inputs: inputSpecs(options),
     body(inputs) {
       const variables = new Map(parameters.map(parameter => [parameter.name, graphVariable(parameter)]));
       const weights = (name: string) => variables.get(name)!.read();
-      return {logits: logits_BC(weights, inputs as unknown as BertInputs, config, layersOf())};
+      const pass = {config, weights, inputs: inputs as unknown as ModelInputs, layers: layersOf(options)};
+      return {logits: logitsOf(pass, head)};
     },
   };
 }

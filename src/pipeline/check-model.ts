@@ -2,6 +2,7 @@
 import {openCheckpoint} from '../data/checkpoint.js';
 import type {ModelConfig} from '../data/types.js';
 import {invalidFields} from '../errors.js';
+import {familyOf} from '../model/families.js';
 import {matchParameters} from '../model/parameters.js';
 import type {EncoderShape} from './cost.js';
 
@@ -24,10 +25,11 @@ export async function checkModel(folder: string, use: ModelUse): Promise<{config
       field: 'spec.layers',
       description: `must be from 1 to the model's ${config.numHiddenLayers} layers, current value is ${numLayers}`,
     });
-  if (use.maxLength > config.maxPositionEmbeddings)
+  const maxLength = familyOf(config).maxLength(config);
+  if (use.maxLength > maxLength)
     violations.push({
       field: 'spec.max_length',
-      description: `must be at most the model's ${config.maxPositionEmbeddings} positions, current value is ${use.maxLength}`,
+      description: `must be at most the model's ${maxLength} positions, current value is ${use.maxLength}`,
     });
   if (violations.length > 0) throw invalidFields(`Cannot use the model in ${folder}`, violations);
   matchParameters(checkpoint, {layers: numLayers, numClasses: use.numClasses});

@@ -18,6 +18,7 @@ test('a checkpoint opens with the defaults of BertConfig for what its config lea
   assert.deepEqual(values, {
     modelType: 'bert',
     vocabSize: 12,
+    embeddingSize: 4,
     hiddenSize: 4,
     numHiddenLayers: 1,
     numAttentionHeads: 2,
@@ -26,6 +27,8 @@ test('a checkpoint opens with the defaults of BertConfig for what its config lea
     hiddenDropoutProb: 0.1,
     attentionProbsDropoutProb: 0.1,
     classifierDropout: 0.1,
+    tokenDropout: 0.1,
+    answerDropout: 0,
     maxPositionEmbeddings: 16,
     typeVocabSize: 2,
     layerNormEps: 1e-12,

@@ -3,7 +3,7 @@ import {createHash} from 'node:crypto';
 import {test} from 'node:test';
 import type {Checkpoint} from '../../src/data/types.js';
 import {FtftError} from '../../src/errors.js';
-import {createClassifier} from '../../src/model/bert-classifier.js';
+import {createClassifier} from '../../src/model/encoder-classifier.js';
 import {expectedParameters, initialValue, matchParameters} from '../../src/model/parameters.js';
 import {needsShared, sharedPath} from '../support/shared.js';
 import {close, goldenCheckpoint, goldenJson, goldenTensors, toBatch} from './golden-models.js';

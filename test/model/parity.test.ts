@@ -1,29 +1,20 @@
-// Numbers and tolerances: ../shared/golden/README.md, made there by make_golden.py with transformers.
+// Every model of the parity kit, through both layer sets and both engines. Numbers and tolerances: ../shared/golden/README.md, made there by
+// make_golden.py with transformers.
 import assert from 'node:assert/strict';
 import {before, describe, test} from 'node:test';
-import type {Batch, Checkpoint, NamedTensor} from '../../src/data/types.js';
-import {globalNorm} from '../../src/model/adamw.js';
-import {batchInputs} from '../../src/model/batch-inputs.js';
-import {embed, encoderLayer} from '../../src/model/bert.js';
-import {createClassifier} from '../../src/model/bert-classifier.js';
-import {composedLayers} from '../../src/model/composed-layers.js';
-import {lossGradients} from '../../src/model/loss-gradients.js';
-import {initialValue, matchParameters} from '../../src/model/parameters.js';
-import {type Tensor, tf} from '../../src/model/tensorflow.js';
-import {needsShared, sharedPath} from '../support/shared.js';
-import {
-  close,
-  goldenCheckpoint,
-  goldenJson,
-  goldenTensors,
-  maxAbs,
-  pTrue,
-  type Rows,
-  toBatch,
-} from './golden-models.js';
+import type {Batch, NamedTensor} from '../../src/data/types.js';
+import type {ClassifierOptions} from '../../src/model/classifier.js';
+import {createClassifier} from '../../src/model/encoder-classifier.js';
+import {hasFusedKernels, tf} from '../../src/model/tensorflow.js';
+import {needsShared} from '../support/shared.js';
+import {close, goldenJson, goldenTensors, maxAbs, pTrue, type Rows, toBatch} from './golden-models.js';
+import {goldenModel, hiddenStatesOf, layerSets, lossGradientsOf, type TestModel} from './test-model.js';
+
+const models = ['bert'];
 
 const classNames = ['entailment', 'neutral', 'contradiction'];
-const isKeyBias = (name: string) => name.endsWith('attention.self.key.bias');
+/** A constant added to all keys changes no probability, so that the true gradient of these is 0 and AdamW divides noise by noise. */
+const isKeyBias = (name: string) => /(self\.key|k_lin|pos_key_proj)\.bias$/.test(name);
 
 interface Cases {
   batch: Rows & {labels: number[]};
@@ -42,116 +33,104 @@ interface Cases {
   };
 }
 
-describe('the golden model bert', {skip: needsShared}, () => {
-  let checkpoint: Checkpoint;
-  let cases: Cases;
-  let expected: Map<string, NamedTensor>;
-  let batch: Batch;
+const engines: {engine: string; options: Partial<ClassifierOptions>; skip?: string | false}[] = [
+  {engine: 'op by op', options: {eager: true}},
+  {engine: "as a graph of TensorFlow's ops", options: {fused: false}},
+  {engine: 'as a graph with our kernels', options: {}, skip: !hasFusedKernels && 'no fused kernels here'},
+];
 
-  before(async () => {
-    checkpoint = await goldenCheckpoint(sharedPath('golden', 'models', 'bert'));
-    cases = goldenJson('models', 'bert', 'cases.json');
-    expected = goldenTensors('models', 'bert', 'cases.safetensors');
-    batch = toBatch(cases.batch);
-  });
+for (const name of models)
+  describe(`the golden model ${name}`, {skip: needsShared}, () => {
+    let model: TestModel;
+    let cases: Cases;
+    let expected: Map<string, NamedTensor>;
+    let batch: Batch;
 
-  const classifier = (weightDecay = 0) =>
-    createClassifier(checkpoint, {classNames, seed: 0, weightDecay, dropout: false});
-  const model = () => {
-    const {parameters, config} = matchParameters(checkpoint, {numClasses: 3});
-    const values = parameters.map(p => tf.tensor(initialValue(p, config, 0), p.shape));
-    return {names: parameters.map(({name}) => name), values, config};
-  };
-  const gradientsOf = (batch: Batch) => {
-    const {names, values, config} = model();
-    const labels = tf.tensor1d(batch.labels, 'int32');
-    return {names, ...lossGradients(names, values, batchInputs(batch), labels, config, composedLayers())};
-  };
-
-  test('has the logits of transformers', async () => {
-    close(await classifier().predict(batch), cases.expected.logits.flat(), 2e-5, 'logits');
-  });
-
-  test('has the same logits when its batch is padded to 48', async () => {
-    close(
-      await classifier().predict(toBatch(cases.batch, 48)),
-      cases.expected.logits_padded_to_48.flat(),
-      2e-5,
-      'logits',
-    );
-  });
-
-  test('has the loss, the probabilities of the gold labels and the gradient norm of transformers', async () => {
-    const {loss, logits, gradNorm} = await classifier().trainStep(batch, {step: 0, learningRate: 0});
-    assert.ok(Math.abs(loss - cases.expected.loss) <= 1e-5, `loss ${loss}`);
-    close(pTrue(logits, batch.labels), cases.expected.p_true, 1e-5, 'pTrue');
-    close([gradNorm / cases.expected.grad_global_norm], [1], 1e-4, 'gradient norm, relative');
-  });
-
-  test('has the hidden states of transformers at real tokens after the embeddings and after each layer', () => {
-    tf.tidy(() => {
-      const {names, values, config} = model();
-      const weights = (name: string) => values[names.indexOf(name)];
-      const inputs = batchInputs(batch);
-      const places = inputs.places.dataSync();
-      const check = (x: Tensor, index: number) => {
-        const all = expected.get(`hidden.${index}`)!.read();
-        const D = config.hiddenSize;
-        const real = [...places].flatMap(place => [...all.subarray(place * D, (place + 1) * D)]);
-        close(x.dataSync(), real, 5e-5, `hidden state ${index}`);
-      };
-      let x = embed(weights, inputs, config, composedLayers());
-      check(x, 0);
-      for (let layer = 0; layer < config.numHiddenLayers; layer++) {
-        x = encoderLayer(layer, x, weights, inputs, config, composedLayers());
-        check(x, layer + 1);
-      }
+    before(async () => {
+      model = await goldenModel(name);
+      cases = goldenJson('models', name, 'cases.json');
+      expected = goldenTensors('models', name, 'cases.safetensors');
+      batch = toBatch(cases.batch);
     });
-  });
 
-  test('has the gradient of transformers for every parameter', () => {
-    tf.tidy(() => {
-      const {names, gradients, logits} = gradientsOf(batch);
-      names.forEach((name, i) => {
-        const golden = expected.get(`grad.${name}`)!.read();
-        close(gradients[i].dataSync(), golden, 1e-3 * maxAbs(golden) + 1e-6, name);
+    for (const {engine, options, skip} of engines) {
+      const classifier = (weightDecay = 0) =>
+        createClassifier(model.checkpoint, {classNames, seed: 0, weightDecay, dropout: false, ...options});
+
+      test(`${engine}, has the logits of transformers, their loss, the probabilities of the labels and the gradient norm`, {
+        skip,
+      }, async () => {
+        const trained = classifier();
+        close(await trained.predict(batch), cases.expected.logits.flat(), 2e-5, 'logits');
+        const wide = await trained.predict(toBatch(cases.batch, 48));
+        close(wide, cases.expected.logits_padded_to_48.flat(), 2e-5, 'logits padded to 48');
+        const {loss, logits, gradNorm} = await trained.trainStep(batch, {step: 0, learningRate: 0});
+        close([loss], [cases.expected.loss], 1e-5, 'loss');
+        close(pTrue(logits, batch.labels), cases.expected.p_true, 1e-5, 'pTrue');
+        close([gradNorm / cases.expected.grad_global_norm], [1], 1e-4, 'gradient norm, relative');
+        trained.dispose();
       });
-      const [norm] = globalNorm(gradients).dataSync();
-      close([norm / cases.expected.grad_global_norm], [1], 1e-4, 'global norm, relative');
-      logits.dispose();
-    });
-  });
 
-  test('has the same gradients when its batch is padded to 48', () => {
-    tf.tidy(() => {
-      const narrow = gradientsOf(batch);
-      const wide = gradientsOf(toBatch(cases.batch, 48));
-      narrow.names.forEach((name, i) => {
-        const golden = narrow.gradients[i].dataSync();
-        close(wide.gradients[i].dataSync(), golden, 1e-5 * maxAbs(golden) + 1e-7, name);
+      test(`${engine}, goes through 12 steps of AdamW as PyTorch does, to the same weights`, {skip}, async () => {
+        const {steps, batches, instances, weight_decay} = cases.trajectory;
+        const trained = classifier(weight_decay);
+        for (const [step, golden] of steps.entries()) {
+          const chosen = batches[step].map(i => instances[i]);
+          const batch = toBatch({
+            input_ids: chosen.map(c => c.input_ids),
+            token_type_ids: chosen.map(c => c.token_type_ids),
+            attention_mask: chosen.map(c => c.input_ids.map(() => 1)),
+            labels: chosen.map(c => c.label),
+          });
+          const {loss, logits, gradNorm} = await trained.trainStep(batch, {step, learningRate: golden.lr});
+          close([loss], [golden.loss], 1e-4, `loss of step ${step}`);
+          close(pTrue(logits, batch.labels), golden.p_true, 1e-4, `pTrue of step ${step}`);
+          close([gradNorm / golden.grad_norm], [1], 1e-4, `gradient norm of step ${step}, relative`);
+        }
+        for (const {name, read} of trained.weights())
+          close(read(), expected.get(`final.${name}`)!.read(), isKeyBias(name) ? 1e-4 : 5e-5, name);
+        trained.dispose();
       });
-      tf.dispose([narrow.logits, wide.logits]);
-    });
-  });
-
-  test('goes through 12 steps of AdamW as PyTorch does, to the same weights', async () => {
-    const {steps, batches, instances, weight_decay} = cases.trajectory;
-    const trained = classifier(weight_decay);
-    for (const [step, golden] of steps.entries()) {
-      const chosen = batches[step].map(i => instances[i]);
-      const rows = {
-        input_ids: chosen.map(c => c.input_ids),
-        token_type_ids: chosen.map(c => c.token_type_ids),
-        attention_mask: chosen.map(c => c.input_ids.map(() => 1)),
-        labels: chosen.map(c => c.label),
-      };
-      const batch = toBatch(rows);
-      const result = await trained.trainStep(batch, {step, learningRate: golden.lr});
-      close([result.loss], [golden.loss], 1e-4, `loss of step ${step}`);
-      close(pTrue(result.logits, batch.labels), golden.p_true, 1e-4, `pTrue of step ${step}`);
-      close([result.gradNorm / golden.grad_norm], [1], 1e-4, `gradient norm of step ${step}, relative`);
     }
-    for (const {name, read} of trained.weights())
-      close(read(), expected.get(`final.${name}`)!.read(), isKeyBias(name) ? 1e-4 : 5e-5, name);
+
+    for (const {name, layersOf, skip} of layerSets) {
+      test(`${name} layers have its hidden states at real tokens`, {skip}, () => {
+        const states = hiddenStatesOf(model, batch, layersOf());
+        assert.equal(states.length, model.config.numHiddenLayers + 1);
+        const {hiddenSize: D} = model.config;
+        const places = [...batch.attentionMask.entries()].filter(([, bit]) => bit === 1).map(([place]) => place);
+        for (const [i, state] of states.entries()) {
+          const all = expected.get(`hidden.${i}`)!.read();
+          const real = places.flatMap(place => [...all.subarray(place * D, (place + 1) * D)]);
+          close(state, real, 5e-5, `hidden state ${i}`);
+        }
+      });
+
+      test(`${name} layers have its gradient for every parameter, padded to its longest text and to 48`, {skip}, () => {
+        for (const length of [batch.length, 48]) {
+          const {gradients} = lossGradientsOf(model, toBatch(cases.batch, length), layersOf());
+          assert.equal(gradients.size, model.parameters.length);
+          for (const [parameter, values] of gradients) {
+            const golden = expected.get(`grad.${parameter}`)!.read();
+            close(values, golden, 1e-3 * maxAbs(golden) + 1e-6, `${parameter} of ${length}`);
+          }
+        }
+      });
+    }
+
+    test('in bfloat16 its logits are within 2e-2', async () => {
+      const half = createClassifier(model.checkpoint, {classNames, seed: 0, weightDecay: 0, precision: 'bfloat16'});
+      const logits = cases.expected.logits.flat();
+      close(await half.predict(batch), logits, 2e-2 * Math.max(1, maxAbs(logits)), 'logits');
+      half.dispose();
+    });
   });
+
+test('no tensor is left', {skip: needsShared}, async () => {
+  const before = tf.memory().numTensors;
+  const model = await goldenModel(models[0]);
+  const {batch} = goldenJson('models', models[0], 'cases.json');
+  hiddenStatesOf(model, toBatch(batch), layerSets[0].layersOf());
+  lossGradientsOf(model, toBatch(batch), layerSets[0].layersOf());
+  assert.equal(tf.memory().numTensors, before);
 });

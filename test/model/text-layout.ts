@@ -1,11 +1,11 @@
 // Lengths of texts → the layout of their batch.
 import type {Layout} from '../../src/model/attention.js';
-import {batchInputs} from '../../src/model/batch-inputs.js';
+import {layoutOf} from '../../src/model/batch-inputs.js';
 
 export function textLayout(lengths: readonly number[]): Layout {
   const length = Math.max(...lengths);
   const size = lengths.length * length;
-  return batchInputs({
+  return layoutOf({
     instances: Int32Array.from(lengths, (_, i) => i),
     inputIds: new Int32Array(size),
     tokenTypeIds: new Int32Array(size),

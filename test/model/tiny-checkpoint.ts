@@ -7,6 +7,7 @@ import {toBatch} from './golden-models.js';
 export const tinyConfig: ModelConfig = {
   modelType: 'bert',
   vocabSize: 50,
+  embeddingSize: 8,
   hiddenSize: 8,
   numHiddenLayers: 2,
   numAttentionHeads: 2,
@@ -15,6 +16,8 @@ export const tinyConfig: ModelConfig = {
   hiddenDropoutProb: 0.1,
   attentionProbsDropoutProb: 0.1,
   classifierDropout: 0.1,
+  tokenDropout: 0.1,
+  answerDropout: 0,
   maxPositionEmbeddings: 16,
   typeVocabSize: 2,
   layerNormEps: 1e-12,

@@ -4,8 +4,8 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {TestContext} from 'node:test';
 import {fileURLToPath} from 'node:url';
+import {parseModelConfig} from '../../../src/data/model-config.js';
 import {writeSafetensors} from '../../../src/data/safetensors.js';
-import type {ModelConfig} from '../../../src/data/types.js';
 import {expectedParameters} from '../../../src/model/parameters.js';
 import type {ImportHeader, RunCreation} from '../../../src/runs/api.js';
 import {createRuns, type RunsOptions, type RunsWithLife} from '../../../src/runs/create-runs.js';
@@ -125,8 +125,8 @@ async function writeTinyModel(folder: string): Promise<void> {
   await mkdir(folder, {recursive: true});
   await writeFile(join(folder, 'config.json'), JSON.stringify(config));
   await writeFile(join(folder, 'vocab.txt'), vocabulary.map(token => `${token}\n`).join(''));
-  const sizes = {vocabSize: 12, hiddenSize: 4, numHiddenLayers: 1, intermediateSize: 8} as const;
-  const shapes = expectedParameters({...sizes, maxPositionEmbeddings: 16, typeVocabSize: 2} as ModelConfig, 2);
+  const model = parseModelConfig('config.json', JSON.stringify(config));
+  const shapes = expectedParameters(model, 2);
   const tensors = shapes
     .filter(({name}) => !name.startsWith('classifier.'))
     .map(({name, shape}) => ({name, shape, read: () => new Float32Array(shape.reduce((a, b) => a * b, 1))}));

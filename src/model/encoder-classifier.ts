@@ -1,37 +1,41 @@
 // A checkpoint → a Classifier over one of the two engines.
 import {setImmediate} from 'node:timers/promises';
-import type {Batch, Checkpoint, ModelConfig, NamedTensor} from '../data/types.js';
+import type {Batch, Checkpoint, NamedTensor} from '../data/types.js';
 import {FtftError} from '../errors.js';
 import type {Classifier, ClassifierOptions, LoadReport, StepResult} from './classifier.js';
 import {CompiledEngine} from './compiled-engine.js';
 import {EagerEngine} from './eager-engine.js';
-import type {Engine} from './engine.js';
+import type {Engine, EngineOptions} from './engine.js';
+import {familyOf} from './families.js';
+import {sequenceClassification} from './heads/sequence-classification.js';
 import {initialValue, matchParameters} from './parameters.js';
+import {hasFusedKernels} from './tensorflow.js';
 
 /** Errors: see matchParameters. */
 export function createClassifier(checkpoint: Checkpoint, options: ClassifierOptions): Classifier {
-  const {seed, weightDecay, dropout, eager, layers, classNames, precision = 'float32'} = options;
-  const numClasses = classNames.length;
-  const {parameters, config, report} = matchParameters(checkpoint, {layers, numClasses});
-  const engineOptions = {
+  const {seed, eager = false, layers, classNames, precision = 'float32', fused = true} = options;
+  const head = sequenceClassification;
+  const {parameters, config, report} = matchParameters(checkpoint, {layers, numClasses: classNames.length, head});
+  const engineOptions: EngineOptions = {
     config,
-    numClasses,
+    head,
     parameters,
-    dropoutSeed: dropout === false ? undefined : seed,
-    weightDecay,
+    dropoutSeed: options.dropout === false ? undefined : seed,
+    weightDecay: options.weightDecay,
     precision,
+    isFused: fused && hasFusedKernels,
   };
   if (eager && precision !== 'float32') throw new Error('Cannot train op by op in bfloat16: it exists in graphs alone');
   const engine = eager ? new EagerEngine(engineOptions) : new CompiledEngine(engineOptions);
   engine.assign(parameters.map(parameter => ({...parameter, read: () => initialValue(parameter, config, seed)})));
-  return new BertClassifier(config, options, report, engine);
+  return new EncoderClassifier(engineOptions, options, report, engine);
 }
 
-class BertClassifier implements Classifier {
+class EncoderClassifier implements Classifier {
   readonly numClasses: number;
 
   constructor(
-    private readonly modelConfig: ModelConfig,
+    private readonly model: EngineOptions,
     private readonly options: ClassifierOptions,
     readonly report: LoadReport,
     private readonly engine: Engine,
@@ -55,12 +59,14 @@ class BertClassifier implements Classifier {
 
   config(): Record<string, unknown> {
     const {classNames} = this.options;
-    const {_name_or_path, num_labels, _num_labels, torch_dtype, ...kept} = this.modelConfig.raw;
+    const {config, head} = this.model;
+    const {className, layersKey} = familyOf(config);
+    const {_name_or_path, num_labels, _num_labels, torch_dtype, ...kept} = config.raw;
     return {
       ...kept,
-      architectures: ['BertForSequenceClassification'],
-      model_type: 'bert',
-      num_hidden_layers: this.modelConfig.numHiddenLayers,
+      architectures: [className + head.className],
+      model_type: config.modelType,
+      [layersKey]: config.numHiddenLayers,
       problem_type: 'single_label_classification',
       id2label: Object.fromEntries(classNames.map((name, i) => [String(i), name])),
       label2id: Object.fromEntries(classNames.map((name, i) => [name, i])),

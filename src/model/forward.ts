@@ -1,0 +1,22 @@
+// A model's config and head, and one batch → logits. No tensor library: only layers are called.
+import type {ModelConfig} from '../data/types.js';
+import type {Pass} from './families/family.js';
+import {familyOf} from './families.js';
+import {type Head, numHeadSites} from './heads/head.js';
+import type {Tensor} from './tensorflow.js';
+
+/** Places at which dropout draws a mask: the encoder's, then the head's. */
+export const numDropoutSites = (config: ModelConfig): number => familyOf(config).numDropoutSites(config) + numHeadSites;
+
+/** [B, C], or whatever the head gives. */
+export function logitsOf(pass: Pass, head: Head): Tensor {
+  const family = familyOf(pass.config);
+  let x_TD: Tensor | undefined;
+  for (const next_TD of family.hiddenStates(pass)) {
+    x_TD?.dispose();
+    x_TD = next_TD;
+  }
+  const logits = pass.layers.scope(() => head.logits(pass, family, x_TD!, family.numDropoutSites(pass.config)));
+  x_TD!.dispose();
+  return logits;
+}
