@@ -17,15 +17,24 @@ import {choice, choices, whole, wholes} from './options.js';
 import {benchOverhead} from './overhead.js';
 import {benchPeerCheck} from './peer-check.js';
 import {recipe} from './recipe-command.js';
-import {benchEvaluate, benchTrainSteps} from './steps.js';
+import {benchEvaluate, benchTrainSteps, type PaddedShape} from './steps.js';
 import {benchTokenize} from './tokenize.js';
 import {benchTrace} from './trace.js';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const precisions = ['fp32', 'bf16'] as const;
-const trainParts = ['steps', 'instances', 'peer'] as const;
+const trainParts = ['steps', 'families', 'instances', 'peer'] as const;
 const shapeNames = Object.keys(shapes) as ShapeName[];
 const sourceNames = Object.keys(sources) as SourceName[];
+
+const otherFamilies: PaddedShape[] = [
+  {shape: 'electra-small', length: 128},
+  {shape: 'deberta-v3-small', length: 128},
+  {shape: 'deberta-v3-small', length: 256},
+];
+
+const paddedShapes = ({shapes, lengths}: {shapes: ShapeName[]; lengths: number[]}): PaddedShape[] =>
+  shapes.flatMap(shape => lengths.map(length => ({shape, length})));
 
 const program = new Command('bench').description('Measurements of ftft beside PyTorch; without a name all but recipe');
 
@@ -43,7 +52,7 @@ const stepsCommand = (name: string, description: string, rows: number) =>
     .option('--shapes <names>', shapeNames.join(', '), choices(shapeNames), ['minilm', 'tinybert'])
     .option('--precisions <names>', precisions.join(', '), choices(precisions), [...precisions])
     .option('--rows <n>', 'instances of the padded batch', whole, rows)
-    .option('--length <n>', 'tokens of each of them', whole, 128)
+    .option('--lengths <n>', 'tokens of each of them', wholes, [128])
     .option('--no-compile', 'leave torch.compile out');
 
 stepsCommand('train', 'training step, and instances a second over real batches, beside PyTorch', 32)
@@ -56,8 +65,10 @@ stepsCommand('train', 'training step, and instances a second over real batches, 
   .action(async options => {
     const {parts, results, compileInstances, peerRounds} = options;
     const sample = {...options, shape: 'minilm', compile: compileInstances ?? false};
-    const check = {...options, rounds: peerRounds, steps: 5};
-    if (parts.includes('steps')) await keep('train-steps', results, () => benchTrainSteps(options));
+    const check = {...options, length: options.lengths[0], rounds: peerRounds, steps: 5};
+    const steps = (batches: PaddedShape[]) => () => benchTrainSteps({...options, batches});
+    if (parts.includes('steps')) await keep('train-steps', results, steps(paddedShapes(options)));
+    if (parts.includes('families')) await keep('train-families', results, steps(otherFamilies));
     if (parts.includes('instances')) await keep('train-instances', results, () => benchInstances(sample));
     if (parts.includes('peer')) await keep('train-peer', results, () => benchPeerCheck(check));
   });
@@ -91,7 +102,7 @@ command('trace', 'time until every bucket of a BERT-large can be stepped')
   .action(options => keep('trace', options.results, () => benchTrace(options)));
 
 stepsCommand('evaluate', "forward passes beside PyTorch's inference_mode", 64).action(options =>
-  keep('evaluate', options.results, () => benchEvaluate(options)),
+  keep('evaluate', options.results, () => benchEvaluate({...options, batches: paddedShapes(options)})),
 );
 
 command('data-map', "logits to scores beside cartography's way and numpy")

@@ -9,6 +9,7 @@ import {noteLines, terminalTable} from './report/table.js';
 /** Names under which results are kept, in the order of the page. */
 export const resultNames = [
   'train-steps',
+  'train-families',
   'train-instances',
   'train-peer',
   'memory',

@@ -11,14 +11,19 @@ import type {Precision, RaggedBatch, Steps} from './workers/protocol.js';
 import {predict, type Side, train} from './workers/side.js';
 
 export interface StepsOptions {
-  shapes: ShapeName[];
+  batches: PaddedShape[];
   precisions: Precision[];
   rounds: number;
   rows: number;
-  length: number;
   threads: number;
   /** Whether torch.compile takes part. */
   compile: boolean;
+}
+
+/** A model, and tokens of each row of its batch. */
+export interface PaddedShape {
+  shape: ShapeName;
+  length: number;
 }
 
 interface Work {
@@ -37,10 +42,10 @@ export const benchEvaluate = (options: StepsOptions): Promise<Measurement> =>
 
 async function benchSteps(title: string, work: Work, options: StepsOptions): Promise<Measurement> {
   const measurement: Measurement = {title, rows: [], notes: {}, versions: {}};
-  for (const shape of options.shapes)
+  for (const {shape, length} of options.batches)
     for (const precision of options.precisions) {
-      const what = `${shapes[shape].title}, ${options.rows} x ${options.length}, ${precision}`;
-      const seconds = await stepSeconds(work, shape, precision, options, measurement);
+      const what = `${shapes[shape].title}, ${options.rows} x ${length}, ${precision}`;
+      const seconds = await stepSeconds(work, {shape, precision, length}, options, measurement);
       if (seconds) measurement.rows.push(...besidePeers(what, seconds, {instances: options.rows, target: work.target}));
     }
   return measurement;
@@ -48,9 +53,8 @@ async function benchSteps(title: string, work: Work, options: StepsOptions): Pro
 
 function stepSeconds(
   work: Work,
-  shape: ShapeName,
-  precision: Precision,
-  {rounds, rows, length, threads, compile}: StepsOptions,
+  {shape, precision, length}: PaddedShape & {precision: Precision},
+  {rounds, rows, threads, compile}: StepsOptions,
   measurement: Measurement,
 ): Promise<Record<string, number[]> | undefined> {
   const vocabSize = Number(shapes[shape].config.vocab_size);

@@ -53,9 +53,27 @@ export interface Tokenizer {
 /** Of hidden layers and heads; tanh approximations of GELU under all of their names are gelu_new. */
 export type Activation = 'gelu' | 'relu' | 'gelu_new' | 'tanh';
 
+/** model_type of config.json. */
+export type ModelType = 'bert' | 'roberta' | 'electra' | 'distilbert' | 'deberta-v2';
+
+/** Of DeBERTa's attention: He et al., arXiv 2006.03654, and 2111.09543 for the buckets. */
+export interface RelativePositions {
+  /** Distances up to half of it have a bucket each, larger ones share them by logarithm; 0: each distance has its own. */
+  buckets: number;
+  /** Tokens apart that the last bucket is for. */
+  maxDistance: number;
+  /** Half the rows of the table that are used. */
+  span: number;
+  hasContentToPosition: boolean;
+  hasPositionToContent: boolean;
+  /** Positions pass through the projections of queries and keys. */
+  isKeyShared: boolean;
+  isNormed: boolean;
+}
+
 /** config.json of a model folder, checked: the same names for all families. The file itself is kept in `raw`. */
 export interface ModelConfig {
-  modelType: 'bert';
+  modelType: ModelType;
   vocabSize: number;
   /** Of the tables of embeddings; hiddenSize in most families. */
   embeddingSize: number;
@@ -71,10 +89,18 @@ export interface ModelConfig {
   tokenDropout: number;
   answerDropout: number;
   maxPositionEmbeddings: number;
+  /** False where attention alone knows of positions. */
+  hasPositionEmbeddings: boolean;
+  /** 0 where there are none. */
   typeVocabSize: number;
   layerNormEps: number;
   initializerRange: number;
   padTokenId: number;
+  /** What stands between the first token and a classifier, where the family leaves the choice. */
+  pooler?: {dropout: number; activation: Activation};
+  relativePositions?: RelativePositions;
+  /** Over the embeddings, added to the first layer's output. */
+  convolution?: {kernelSize: number; activation: Activation};
   /** The parsed file, for writing it back. */
   raw: Record<string, unknown>;
 }

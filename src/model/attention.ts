@@ -16,17 +16,27 @@ export interface Layout {
   starts: Tensor;
 }
 
-/** What relative attention reads beside it; only for models that have it. */
+/** What DeBERTa's layers read beside it; each only for models that have the layer. */
 export interface RelativeLayout extends Layout {
-  keyBuckets?: Tensor;
+  /** [P] int32: the rows of the table of relative positions that the batch needs. */
+  relativeRows?: Tensor;
+  /** [2M + 1] int32: which of them is for the distance of a query from its key, from -M to M. */
+  slots?: Tensor;
+  /** [L, L] int32: the same for query i and key j, plus i * P. */
+  querySlots?: Tensor;
+  /** [L, L] int32: the same for query i and key j, plus j * P. */
+  keySlots?: Tensor;
+  /** [T, K] int32: the tokens around each token of a text, itself in the middle; -1 beyond the text. */
+  neighbours?: Tensor;
 }
 
-/** qkv_T3D, queries, keys and values side by side → context [T, D]. Softmax(q kᵀ / √H + mask), dropout, times v. */
+/** qkv_T3D, queries, keys and values side by side → context [T, D]. Softmax(q kᵀ / √H + mask), or other probabilities, dropout, times v. */
 export function attention(
   qkv: Tensor,
   layout: Layout,
   numHeads: number,
   dropoutOf: (probabilities: Tensor) => Tensor,
+  probabilitiesOf = (q: Tensor, k: Tensor) => attentionProbabilities(q, k, layout.maskBias),
 ): Tensor {
   const [B, L] = layout.tokens.shape as [number, number];
   const D = qkv.shape[1]! / 3;
@@ -34,7 +44,7 @@ export function attention(
   const grid = toGrid(qkv, layout);
   const split = tf.transpose(tf.reshape(grid, [B, L, 3, numHeads, H]), [2, 0, 3, 1, 4]);
   const [q, k, v] = tf.unstack(split);
-  const probabilities = attentionProbabilities(q, k, layout.maskBias);
+  const probabilities = probabilitiesOf(q, k);
   const dropped = dropoutOf(probabilities);
   const context = weightedSum(dropped, v);
   const merged = toTokens(tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [B * L, D]), layout);
@@ -66,7 +76,7 @@ const weightedSum = differentiable({
 
 /** Tokens [T, W] → grid [B, L, W]. Padding holds copies whose gradient is exactly 0, since no probability falls on them and nothing reads
  * their context. */
-function toGrid(x: Tensor, {places, tokens}: Layout): Tensor {
+export function toGrid(x: Tensor, {places, tokens}: Layout): Tensor {
   const W = x.shape[1]!;
   return differentiable({
     forward: x => ({value: gatherRows(x, tokens), saved: []}),

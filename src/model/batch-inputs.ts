@@ -1,10 +1,12 @@
 // A padded batch of typed arrays → the tensors that a model reads, without the padding.
 import type {Batch, ModelConfig} from '../data/types.js';
 import {FtftError} from '../errors.js';
-import type {Layout} from './attention.js';
+import type {Layout, RelativeLayout} from './attention.js';
 import type {ModelInputs} from './families/family.js';
 import {familyOf} from './families.js';
 import type {Head} from './heads/head.js';
+import {neighboursOf} from './neighbours.js';
+import {relativeRows} from './relative-positions.js';
 import {type Tensor, tf} from './tensorflow.js';
 import {realPlaces} from './token-places.js';
 
@@ -17,7 +19,8 @@ export function batchInputs(batch: Batch, config: ModelConfig): ModelInputs {
   const places = realPlaces(batch);
   const layout = layoutOf(batch, places);
   const pick = (values: Int32Array) => places.map(place => values[place]);
-  const typeIds = family.hasTokenTypes ? pick(batch.tokenTypeIds) : new Int32Array(places.length);
+  const hasTypes = family.hasTokenTypes && config.typeVocabSize > 0;
+  const typeIds = hasTypes ? pick(batch.tokenTypeIds) : new Int32Array(places.length);
   const ids = pick(batch.inputIds);
   refuseBeyond('token id', ids, config.vocabSize);
   refuseBeyond('token type', typeIds, Math.max(config.typeVocabSize, 1));
@@ -28,6 +31,7 @@ export function batchInputs(batch: Batch, config: ModelConfig): ModelInputs {
     typeIds: ints(typeIds),
     positions: ints(pick(positions(batch, config))),
     firstTokens: ints(startsOf(batch, places).slice(0, -1)),
+    ...relativeInputs(batch, places, config),
   };
 }
 
@@ -59,6 +63,35 @@ function startsOf({batchSize, length}: Batch, places: Int32Array): Int32Array {
   const starts = new Int32Array(batchSize + 1).fill(places.length);
   for (let token = places.length - 1; token >= 0; token--) starts[Math.floor(places[token] / length)] = token;
   return starts;
+}
+
+/** What DeBERTa's layers read. */
+function relativeInputs(batch: Batch, places: Int32Array, config: ModelConfig): Partial<RelativeLayout> {
+  const {relativePositions, convolution} = config;
+  const inputs: Partial<RelativeLayout> = {};
+  const starts = startsOf(batch, places);
+  if (relativePositions) {
+    const longest = starts.slice(1).reduce((most, end, row) => Math.max(most, end - starts[row]), 0);
+    const {rows, slots} = relativeRows(longest, relativePositions);
+    const {length: L} = batch;
+    const grid = (behind: (i: number, j: number) => number) => {
+      const all = Int32Array.from({length: L * L}, (_, place) => {
+        const [i, j] = [Math.floor(place / L), place % L];
+        const distance = Math.min(Math.max(i - j, 1 - longest), longest - 1);
+        return behind(i, j) * rows.length + slots[distance + longest - 1];
+      });
+      return tf.tensor2d(all, [L, L], 'int32');
+    };
+    inputs.relativeRows = ints(rows);
+    inputs.slots = ints(slots);
+    inputs.querySlots = grid(i => i);
+    inputs.keySlots = grid((_, j) => j);
+  }
+  if (convolution) {
+    const {kernelSize: K} = convolution;
+    inputs.neighbours = tf.tensor2d(neighboursOf(starts, K), [places.length, K], 'int32');
+  }
+  return inputs;
 }
 
 /** Of each place of the grid. */

@@ -7,14 +7,14 @@ import {CompiledEngine} from './compiled-engine.js';
 import {EagerEngine} from './eager-engine.js';
 import type {Engine, EngineOptions} from './engine.js';
 import {familyOf} from './families.js';
-import {sequenceClassification} from './heads/sequence-classification.js';
+import {heads} from './heads.js';
 import {initialValue, matchParameters} from './parameters.js';
 import {hasFusedKernels} from './tensorflow.js';
 
 /** Errors: see matchParameters. */
 export function createClassifier(checkpoint: Checkpoint, options: ClassifierOptions): Classifier {
   const {seed, eager = false, layers, classNames, precision = 'float32', fused = true} = options;
-  const head = sequenceClassification;
+  const head = heads[options.task ?? 'sequence-classification'];
   const {parameters, config, report} = matchParameters(checkpoint, {layers, numClasses: classNames.length, head});
   const engineOptions: EngineOptions = {
     config,
@@ -61,13 +61,14 @@ class EncoderClassifier implements Classifier {
     const {classNames} = this.options;
     const {config, head} = this.model;
     const {className, layersKey} = familyOf(config);
+    const isOfTexts = head === heads['sequence-classification'];
     const {_name_or_path, num_labels, _num_labels, torch_dtype, ...kept} = config.raw;
     return {
       ...kept,
       architectures: [className + head.className],
       model_type: config.modelType,
       [layersKey]: config.numHiddenLayers,
-      problem_type: 'single_label_classification',
+      ...(isOfTexts ? {problem_type: 'single_label_classification'} : {}),
       id2label: Object.fromEntries(classNames.map((name, i) => [String(i), name])),
       label2id: Object.fromEntries(classNames.map((name, i) => [name, i])),
       dtype: 'float32',

@@ -11,12 +11,13 @@ export const numDropoutSites = (config: ModelConfig): number => familyOf(config)
 /** [B, C], or whatever the head gives. */
 export function logitsOf(pass: Pass, head: Head): Tensor {
   const family = familyOf(pass.config);
-  let x_TD: Tensor | undefined;
-  for (const next_TD of family.hiddenStates(pass)) {
-    x_TD?.dispose();
-    x_TD = next_TD;
+  const read = head.readsFirstTokens ? pass.inputs.firstTokens : undefined;
+  let x: Tensor | undefined;
+  for (const next of family.hiddenStates({...pass, read})) {
+    x?.dispose();
+    x = next;
   }
-  const logits = pass.layers.scope(() => head.logits(pass, family, x_TD!, family.numDropoutSites(pass.config)));
-  x_TD!.dispose();
+  const logits = pass.layers.scope(() => head.logits(pass, family, x!, family.numDropoutSites(pass.config)));
+  x!.dispose();
   return logits;
 }

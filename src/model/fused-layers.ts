@@ -1,7 +1,9 @@
 // The layer set of our own kernels (kernels/), each of which is one pass over its inputs where TensorFlow's ops make many. On a CPU only.
+
+import type {RelativeLayout} from './attention.js';
 import {composedLayers} from './composed-layers.js';
 import {differentiable} from './differentiable.js';
-import type {DropoutSite, LayerSet} from './layer-set.js';
+import type {DropoutSite, LayerSet, PositionTables} from './layer-set.js';
 import {activations} from './layers.js';
 import {type AttributeValue, execute, type Tensor, tf} from './tensorflow.js';
 
@@ -16,6 +18,8 @@ export function fusedLayers(seeds?: Tensor): LayerSet {
     addNorm: (x, residual, {scale, offset, epsilon}, site) => addNorm(x, residual, scale, offset, epsilon, drawn(site)),
     dropout: (x, site) => dropout(x, drawn(site)),
     attention: (qkv, {starts}, numHeads, site) => attention(qkv, starts, numHeads, drawn(site)),
+    relativeAttention: (qkv, layout, tables, numHeads, site) =>
+      relativeAttention(qkv, layout, tables, numHeads, drawn(site)),
   };
 }
 
@@ -61,4 +65,28 @@ function attention(qkv: Tensor, starts: Tensor, numHeads: number, {rate, seed}: 
     },
     backward: (dy, saved) => execute('FtftAttentionGrad', attributes, [dy, ...saved, starts, seed]),
   })(qkv);
+}
+
+function relativeAttention(
+  qkv: Tensor,
+  {starts, slots}: RelativeLayout,
+  {keys, queries}: PositionTables,
+  numHeads: number,
+  {rate, seed}: Drawn,
+): Tensor {
+  const attributes = {T, rate: {float: rate}, num_heads: {int: numHeads}};
+  // What a table without rows stands for: its term is absent.
+  const none = tf.zeros([0, qkv.shape[1]! / 3]);
+  return differentiable({
+    forward: (...inputs) => {
+      const [qkv, ...tables] = inputs;
+      const given = [qkv, starts, seed, ...tables, slots!];
+      const [value, logSums] = execute('FtftRelativeAttention', attributes, given, 2);
+      return {value, saved: [value, qkv, logSums, ...tables]};
+    },
+    backward: (dy, [value, qkv, logSums, ...tables]) => {
+      const given = [dy, value, qkv, logSums, starts, seed, ...tables, slots!];
+      return execute('FtftRelativeAttentionGrad', attributes, given, 3);
+    },
+  })(qkv, keys ?? none, queries ?? none);
 }

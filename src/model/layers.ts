@@ -10,6 +10,12 @@ export const dense = differentiable({
   backward: (dy, [x, weight]) => [product(dy, weight), product(dy, x, true, false), biasGradient(dy)],
 });
 
+/** x_TE, weight [F, E] → [T, F]. */
+export const productWith = differentiable({
+  forward: (x, weight) => ({value: product(x, weight, false, true), saved: [x, weight]}),
+  backward: (dy, [x, weight]) => [product(dy, weight), product(dy, x, true, false)],
+});
+
 /** Of two matrices. tfjs's own makes batches of one of them. */
 function product(a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor {
   const attributes = {T: {type: 'float32'}, transpose_a: {bool: transposeA}, transpose_b: {bool: transposeB}} as const;
@@ -19,15 +25,20 @@ function product(a: Tensor, b: Tensor, transposeA = false, transposeB = false): 
 /** Layer norm of x + residual over the last axis, with the biased variance. Both inputs are [T, D]. */
 export function addNorm(x: Tensor, residual: Tensor, scale: Tensor, offset: Tensor, epsilon: number): Tensor {
   return differentiable({
-    forward: (x, residual, scale, offset) => {
-      const {value, saved} = normalise(tf.add(x, residual), scale, offset, epsilon);
-      return {value, saved};
-    },
+    forward: (x, residual, scale, offset) => normalise(tf.add(x, residual), scale, offset, epsilon),
     backward: (dy, saved) => {
       const [dx, dScale, dOffset] = normaliseGradient(dy, saved);
       return [dx, dx.clone(), dScale, dOffset];
     },
   })(x, residual, scale, offset);
+}
+
+/** Layer norm of x over the last axis, with the biased variance. */
+export function norm(x: Tensor, scale: Tensor, offset: Tensor, epsilon: number): Tensor {
+  return differentiable({
+    forward: (x, scale, offset) => normalise(x, scale, offset, epsilon),
+    backward: normaliseGradient,
+  })(x, scale, offset);
 }
 
 /** Rows of a table; the gradient of a row is the sum over its uses. */

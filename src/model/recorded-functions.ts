@@ -12,23 +12,38 @@ import {lossGradients} from './loss-gradients.js';
 import {type Tensor, tf} from './tensorflow.js';
 import {variableOf} from './variables.js';
 
+const ints = (...shape: (number | string)[]): InputSpec => ({type: 'int32', shape});
+
 const tokenSpecs: Record<string, InputSpec> = {
-  ids: {type: 'int32', shape: ['T']},
-  typeIds: {type: 'int32', shape: ['T']},
-  positions: {type: 'int32', shape: ['T']},
-  firstTokens: {type: 'int32', shape: ['B']},
-  starts: {type: 'int32', shape: ['S']},
+  ids: ints('T'),
+  typeIds: ints('T'),
+  positions: ints('T'),
+  firstTokens: ints('B'),
+  starts: ints('S'),
 };
 
 /** The padded grid, which fused attention needs none of. */
 const gridSpecs: Record<string, InputSpec> = {
-  places: {type: 'int32', shape: ['T']},
-  tokens: {type: 'int32', shape: ['B', 'L']},
+  places: ints('T'),
+  tokens: ints('B', 'L'),
   maskBias: {type: 'float32', shape: ['B', 1, 1, 'L']},
 };
 
-export const inputSpecs = ({isFused}: Pick<EngineOptions, 'isFused'>): Record<string, InputSpec> =>
-  isFused ? tokenSpecs : {...tokenSpecs, ...gridSpecs};
+/** Only what the model and its layers read. */
+export function inputSpecs({
+  config,
+  head,
+  isFused,
+}: Pick<EngineOptions, 'config' | 'head' | 'isFused'>): Record<string, InputSpec> {
+  const specs = {...tokenSpecs};
+  if (!isFused || head.readsGrid) Object.assign(specs, gridSpecs);
+  if (config.relativePositions) {
+    specs.relativeRows = ints('P');
+    Object.assign(specs, isFused ? {slots: ints('W')} : {querySlots: ints('L', 'L'), keySlots: ints('L', 'L')});
+  }
+  if (config.convolution) specs.neighbours = ints('T', config.convolution.kernelSize);
+  return specs;
+}
 
 /** What the graph reads of a batch. */
 export function fed(batch: Batch, options: EngineOptions): Record<string, Tensor> {

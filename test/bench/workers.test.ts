@@ -29,7 +29,7 @@ test('what a side cannot do is an error that says why, and the side lives on', a
     const family = {...config, model_type: 'no such family'};
     await assert.rejects(
       create(side, {config: family, numClasses: 3, precision: 'fp32', compiled: true}),
-      /model family no such family is not supported/,
+      /model family "no such family" is not supported/,
     );
     assert.ok((await memory(side)).peak > 0);
   } finally {

@@ -30,6 +30,7 @@ test('a checkpoint opens with the defaults of BertConfig for what its config lea
     tokenDropout: 0.1,
     answerDropout: 0,
     maxPositionEmbeddings: 16,
+    hasPositionEmbeddings: true,
     typeVocabSize: 2,
     layerNormEps: 1e-12,
     initializerRange: 0.02,
@@ -44,39 +45,6 @@ test('a config without model_type passes as BERT when it has the keys of BERT', 
   const {model_type, ...others} = config;
   writeFileSync(join(folder, 'config.json'), JSON.stringify(others));
   assert.equal((await openCheckpoint(folder)).config.modelType, model_type);
-});
-
-test('a config that is wrong is refused by key, value and rule', async t => {
-  const folder = await modelFolder(t);
-  const cases: [unknown, RegExp][] = [
-    ['{', /config.json: it must be JSON/],
-    ['[]', /must be a JSON object/],
-    [{...config, hidden_size: undefined}, /hidden_size must be a whole number from 1 to 65536, found none/],
-    [{...config, num_hidden_layers: 2 ** 40}, /num_hidden_layers must be .* found 1099511627776/],
-    [{...config, num_attention_heads: 3}, /hidden_size must be a multiple of num_attention_heads, found 4 and 3/],
-    [{...config, hidden_dropout_prob: 1}, /hidden_dropout_prob must be a number in \[0, 1\), found 1/],
-    [{...config, layer_norm_eps: '1e-12'}, /layer_norm_eps must be/],
-    [{...config, pad_token_id: 12}, /pad_token_id must be below vocab_size 12, found 12/],
-  ];
-  for (const [value, message] of cases) {
-    writeFileSync(join(folder, 'config.json'), typeof value === 'string' ? value : JSON.stringify(value));
-    await assert.rejects(openCheckpoint(folder), isInvalid(message));
-  }
-  writeFileSync(join(folder, 'config.json'), Buffer.alloc((1 << 20) + 1, ' '));
-  await assert.rejects(openCheckpoint(folder), isInvalid(/at most 1048576 bytes, found 1048577/));
-});
-
-test('other families and variants that compute something else are refused by name', async t => {
-  const folder = await modelFolder(t);
-  for (const [changes, message] of [
-    [{model_type: 'electra'}, /model family electra is not supported yet: expected bert/],
-    [{hidden_act: 'silu'}, /hidden_act silu is not supported yet/],
-    [{position_embedding_type: 'relative_key'}, /position_embedding_type relative_key/],
-    [{is_decoder: true}, /is_decoder/],
-  ] as const) {
-    writeFileSync(join(folder, 'config.json'), JSON.stringify({...config, ...changes}));
-    await assert.rejects(openCheckpoint(folder), ftftError('UNIMPLEMENTED', 'NOT_SUPPORTED', message));
-  }
 });
 
 test('a folder that is missing, empty or without weights says what it should hold', async t => {

@@ -1,24 +1,20 @@
 // Weights of every layout, damaged at random 10,000 times each (an index 1,000 times): they load as whole tensors or are refused in words, and cost no more than
 // a file of their size could.
 import assert from 'node:assert/strict';
-import {closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync} from 'node:fs';
-import {mkdtemp, rm} from 'node:fs/promises';
+import {closeSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
 import {type TestContext, test} from 'node:test';
-import {opcodes} from '../../src/data/pickle-opcodes.js';
 import {openSafetensors, writeSafetensors} from '../../src/data/safetensors.js';
 import {openTorchCheckpoint} from '../../src/data/torch-checkpoint.js';
 import type {NamedTensor} from '../../src/data/types.js';
 import {openWeights} from '../../src/data/weights.js';
 import {FtftError} from '../../src/errors.js';
 import {randomStream} from '../../src/random.js';
-import {temporaryFolder, tensors} from './model-folder.js';
+import {damage, quickFolder} from './damage.js';
+import {tensors} from './model-folder.js';
 import {legacyFile, stateDict, torchRecords, zip} from './torch-file.js';
 
 const numFiles = 10_000;
-/** Bytes that mean something where they land. */
-const telling = [...Object.values(opcodes), ...Buffer.from('{}[]",:0123456789'), 0x00, 0x7f, 0xff];
-
 const storages = [
   {type: 'Float', bytes: Buffer.alloc(48, 1)},
   {type: 'Half', bytes: Buffer.alloc(12, 2)},
@@ -32,32 +28,8 @@ const pickle = stateDict(
   storages,
 );
 
-function damage(whole: Buffer, below: (n: number) => number): Buffer {
-  let bytes = Buffer.from(whole);
-  for (let change = below(4); change >= 0; change--) {
-    const at = below(bytes.length);
-    const kind = below(12);
-    if (kind < 4) bytes[at] = below(256);
-    else if (kind < 8) bytes[at] = telling[below(telling.length)];
-    else if (kind === 8) bytes.subarray(at, at + (below(2) ? 4 : 8)).fill(0xff);
-    else if (kind === 9) bytes.copy(bytes, at, below(bytes.length), below(bytes.length));
-    else if (kind === 10) bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(below(bytes.length))]);
-    else bytes = bytes.subarray(0, at);
-    if (bytes.length === 0) break;
-  }
-  return bytes;
-}
-
 function isClear(error: unknown): boolean {
   return error instanceof FtftError && error.details.reason === 'MODEL_INVALID' && error.message.length < 1000;
-}
-
-/** In memory where the system has such a place: disks take long to shorten a file. */
-async function quickFolder(t: TestContext): Promise<string> {
-  if (!existsSync('/dev/shm')) return temporaryFolder(t);
-  const folder = await mkdtemp('/dev/shm/ftft-data-');
-  t.after(() => rm(folder, {recursive: true}));
-  return folder;
 }
 
 /** Opens each damaged file and reads all tensors; how many were refused. */

@@ -10,7 +10,8 @@ import {sharedPath} from '../support/shared.js';
 /** Token columns of some rows, padded or not. */
 export interface Rows {
   input_ids: number[][];
-  token_type_ids: number[][];
+  /** All 0 where there are none. */
+  token_type_ids?: (number[] | undefined)[];
   attention_mask: number[][];
   labels?: number[];
 }
@@ -34,7 +35,7 @@ export function toBatch(rows: Rows, length = Math.max(...rows.input_ids.map(row 
   return {
     instances: Int32Array.from({length: batchSize}, (_, i) => i),
     inputIds: column(rows.input_ids),
-    tokenTypeIds: column(rows.token_type_ids),
+    tokenTypeIds: column(rows.input_ids.map((row, i) => rows.token_type_ids?.[i] ?? row.map(() => 0))),
     attentionMask: column(rows.attention_mask),
     labels: Int32Array.from(rows.labels ?? new Array(batchSize).fill(0)),
     batchSize,

@@ -4,7 +4,7 @@ import {memoryUsage} from 'node:process';
 import {test} from 'node:test';
 import {setFlagsFromString} from 'node:v8';
 import {runInNewContext} from 'node:vm';
-import {createClassifier} from '../../src/model/bert-classifier.js';
+import {createClassifier} from '../../src/model/encoder-classifier.js';
 import {tf} from '../../src/model/tensorflow.js';
 import {randomStream} from '../../src/random.js';
 import {toBatch} from './golden-models.js';

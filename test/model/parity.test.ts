@@ -1,6 +1,7 @@
 // Every model of the parity kit, through both layer sets and both engines. Numbers and tolerances: ../shared/golden/README.md, made there by
 // make_golden.py with transformers.
 import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
 import {before, describe, test} from 'node:test';
 import type {Batch, NamedTensor} from '../../src/data/types.js';
 import type {ClassifierOptions} from '../../src/model/classifier.js';
@@ -10,7 +11,12 @@ import {needsShared} from '../support/shared.js';
 import {close, goldenJson, goldenTensors, maxAbs, pTrue, type Rows, toBatch} from './golden-models.js';
 import {goldenModel, hiddenStatesOf, layerSets, lossGradientsOf, type TestModel} from './test-model.js';
 
-const models = ['bert'];
+const models = ['bert', 'roberta', 'electra', 'distilbert', 'deberta-v3', 'deberta-v2-conv'];
+
+/** Of PyTorch's bfloat16 logits from its float32 ones: test/golden/bf16_logits.py. */
+const bfloat16Distances: Record<string, number> = JSON.parse(
+  readFileSync(new URL('../golden/bf16_logits.json', import.meta.url), 'utf8'),
+);
 
 const classNames = ['entailment', 'neutral', 'contradiction'];
 /** A constant added to all keys changes no probability, so that the true gradient of these is 0 and AdamW divides noise by noise. */
@@ -27,7 +33,7 @@ interface Cases {
   };
   trajectory: {
     weight_decay: number;
-    instances: {input_ids: number[]; token_type_ids: number[]; label: number}[];
+    instances: {input_ids: number[]; token_type_ids?: number[]; label: number}[];
     batches: number[][];
     steps: {lr: number; loss: number; grad_norm: number; p_true: number[]; logits: number[][]}[];
   };
@@ -118,12 +124,16 @@ for (const name of models)
       });
     }
 
-    test('in bfloat16 its logits are within 2e-2', async () => {
-      const half = createClassifier(model.checkpoint, {classNames, seed: 0, weightDecay: 0, precision: 'bfloat16'});
-      const logits = cases.expected.logits.flat();
-      close(await half.predict(batch), logits, 2e-2 * Math.max(1, maxAbs(logits)), 'logits');
-      half.dispose();
-    });
+    for (const isFused of [false, true])
+      test(`in bfloat16 its logits are about as near as PyTorch's own, ${isFused ? 'with our kernels' : 'composed'}`, {
+        skip: isFused && !hasFusedKernels && 'no fused kernels here',
+      }, async () => {
+        const options = {classNames, seed: 0, weightDecay: 0, precision: 'bfloat16', fused: isFused} as const;
+        const half = createClassifier(model.checkpoint, options);
+        // Which way numbers round is chance.
+        close(await half.predict(batch), cases.expected.logits.flat(), 2 * bfloat16Distances[name], 'logits');
+        half.dispose();
+      });
   });
 
 test('no tensor is left', {skip: needsShared}, async () => {

@@ -3,8 +3,8 @@
 import {argv} from 'node:process';
 import {openSafetensors} from '../../src/data/safetensors.js';
 import type {Batch} from '../../src/data/types.js';
-import {createClassifier} from '../../src/model/bert-classifier.js';
 import type {Classifier, Precision} from '../../src/model/classifier.js';
+import {createClassifier} from '../../src/model/encoder-classifier.js';
 import {randomStream} from '../../src/random.js';
 import {toBatch} from './golden-models.js';
 import {tinyCheckpoint, tinyConfig} from './tiny-checkpoint.js';
@@ -12,7 +12,14 @@ import {weightsDigest} from './weights-digest.js';
 
 export const numSteps = 5;
 
-const config = {...tinyConfig, vocabSize: 300, hiddenSize: 96, intermediateSize: 192, maxPositionEmbeddings: 64};
+const config = {
+  ...tinyConfig,
+  vocabSize: 300,
+  embeddingSize: 96,
+  hiddenSize: 96,
+  intermediateSize: 192,
+  maxPositionEmbeddings: 64,
+};
 
 export const resumable = (precision: Precision): Classifier =>
   createClassifier(tinyCheckpoint(config), {classNames: ['x', 'y', 'z'], seed: 8, weightDecay: 0.01, precision});

@@ -19,6 +19,7 @@ export const tinyConfig: ModelConfig = {
   tokenDropout: 0.1,
   answerDropout: 0,
   maxPositionEmbeddings: 16,
+  hasPositionEmbeddings: true,
   typeVocabSize: 2,
   layerNormEps: 1e-12,
   initializerRange: 0.02,

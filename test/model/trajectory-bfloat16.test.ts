@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {test} from 'node:test';
-import {createClassifier} from '../../src/model/bert-classifier.js';
+import {createClassifier} from '../../src/model/encoder-classifier.js';
 import {needsShared, sharedPath} from '../support/shared.js';
 import {goldenCheckpoint, goldenJson, maxDifference, pTrue, toBatch} from './golden-models.js';
 

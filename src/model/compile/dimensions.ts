@@ -4,7 +4,7 @@
 import {constant, makeNode, typeAttribute, type Value} from './graph.js';
 
 // A product of two of them, as a flattened grid has it, still fits an int32.
-const primes = [32749, 32719, 32717, 32713];
+const primes = [32749, 32719, 32717, 32713, 32707, 32693];
 
 /** The sizes by name, each with its marker. */
 export type Dimensions = Record<string, number>;

@@ -130,6 +130,7 @@ export const ruledOps: readonly string[] = Object.keys(shapeRules);
 export const shapeInputs: Record<string, number[]> = {
   BroadcastTo: [1],
   Fill: [0],
+  OneHot: [1],
   Range: [1],
   Reshape: [1],
   ScatterNd: [2],

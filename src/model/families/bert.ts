@@ -61,20 +61,22 @@ export function encoderParameters(prefix: string, config: ModelConfig): Paramete
 export function* encode(prefix: string, pass: Pass, embedded_TD: Tensor): Generator<Tensor, void> {
   let x_TD = embedded_TD;
   for (let index = 0; index < pass.config.numHiddenLayers; index++) {
-    x_TD = pass.layers.scope(() => encoderLayer(layerName(prefix, index), 1 + 3 * index, pass, x_TD));
+    x_TD = pass.layers.scope(() => encoderLayer(prefix, index, pass, x_TD));
     yield x_TD;
   }
 }
 
-function encoderLayer(name: string, site: number, pass: Pass, x_TD: Tensor): Tensor {
+function encoderLayer(prefix: string, index: number, pass: Pass, x_TD: Tensor): Tensor {
+  const layer = layerName(prefix, index);
+  const site = 1 + 3 * index;
   const {hiddenDropoutProb: rate, attentionProbsDropoutProb, numAttentionHeads} = pass.config;
-  const qkv_T3D = joinedDense(pass, x_TD, headNames(name));
+  const qkv_T3D = joinedDense(pass, x_TD, headNames(layer));
   const context_TD = pass.layers.attention(qkv_T3D, pass.inputs, numAttentionHeads, {
     rate: attentionProbsDropoutProb,
     site,
   });
   const dropout = {attended: {rate, site: site + 1}, outer: {rate, site: site + 2}};
-  return block(pass, name, blockNames, x_TD, context_TD, dropout);
+  return block(pass, index, {layer, names: blockNames}, {x_TD, context_TD}, dropout);
 }
 
 export const blockNames: BlockNames = {

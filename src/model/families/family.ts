@@ -25,6 +25,8 @@ export interface Pass {
   weights: Weights;
   inputs: ModelInputs;
   layers: LayerSet;
+  /** [R] int32: the tokens whose last hidden state is read; all when undefined. */
+  read?: Tensor;
 }
 
 export interface ParameterShape {
@@ -60,6 +62,6 @@ export interface Family {
   hasTokenTypes: boolean;
   /** Rows of the position table for the ids of one text, if it is not 0, 1, 2, …. */
   positions?(ids: Int32Array, config: ModelConfig): Int32Array;
-  /** [T, D] after the embeddings and after each layer. Each belongs to the reader. */
+  /** [T, D] after the embeddings and after each layer, [R, D] after the last. Each belongs to the reader. */
   hiddenStates(pass: Pass): Generator<Tensor, void>;
 }

@@ -1,5 +1,5 @@
 // What encoders are put together from: for each part its parameters, and what it computes.
-// T tokens · D hidden · F any width
+// T tokens · R tokens that are read · D hidden · F any width
 import type {ModelConfig} from '../../data/types.js';
 import type {DropoutSite, Norm} from '../layer-set.js';
 import type {Tensor} from '../tensorflow.js';
@@ -51,24 +51,27 @@ export const blockParameters = (
   ...normParameters(`${layer}.${names.outerNorm}`, D),
 ];
 
-/** x and what its heads saw, both [T, D] → the layer's output: projection and feed-forward network, each with residual and norm after it. */
+/** The tokens of a layer's output that are read, after the last layer perhaps not all: nothing else of it has to be computed. */
+export const atRead = ({config, layers, read}: Pass, index: number, x_TD: Tensor): Tensor =>
+  read && index === config.numHiddenLayers - 1 ? layers.embedding(x_TD, read) : x_TD;
+
+/**
+ * x and what its heads saw, both [T, D] → the output of layer `index`: projection and feed-forward network, each with residual and norm
+ * after it.
+ */
 export function block(
   pass: Pass,
-  layer: string,
-  names: BlockNames,
-  x_TD: Tensor,
-  context_TD: Tensor,
+  index: number,
+  {layer, names}: {layer: string; names: BlockNames},
+  {x_TD, context_TD}: {x_TD: Tensor; context_TD: Tensor},
   dropout: {attended: DropoutSite; outer: DropoutSite},
 ): Tensor {
   const {config, layers} = pass;
   const part = (name: keyof BlockNames) => `${layer}.${names[name]}`;
-  const projected_TD = dense(pass, context_TD, part('attended'));
-  const attended_TD = layers.addNorm(projected_TD, x_TD, norm(pass, part('attendedNorm')), dropout.attended);
-  const inner_TF = layers.activation(config.hiddenAct, dense(pass, attended_TD, part('inner')));
-  return layers.addNorm(
-    dense(pass, inner_TF, part('outer')),
-    attended_TD,
-    norm(pass, part('outerNorm')),
-    dropout.outer,
-  );
+  const projected_RD = dense(pass, atRead(pass, index, context_TD), part('attended'));
+  const residual_RD = atRead(pass, index, x_TD);
+  const attended_RD = layers.addNorm(projected_RD, residual_RD, norm(pass, part('attendedNorm')), dropout.attended);
+  const inner_RF = layers.activation(config.hiddenAct, dense(pass, attended_RD, part('inner')));
+  const outer_RD = dense(pass, inner_RF, part('outer'));
+  return layers.addNorm(outer_RD, attended_RD, norm(pass, part('outerNorm')), dropout.outer);
 }

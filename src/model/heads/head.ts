@@ -9,11 +9,15 @@ export interface Head {
   /** With which transformers' names of its classes end. */
   className: string;
   parameters(family: Family, config: ModelConfig, numClasses: number): ParameterShape[];
-  /** x [T, D]; `site` is the first of two places for dropout. */
-  logits(pass: Pass, family: Family, x_TD: Tensor, site: number): Tensor;
+  /** Whether the first token of each text is all that it reads of the last layer. */
+  readsFirstTokens: boolean;
+  /** x [T, D], or [B, D] of first tokens; `site` is the first of two places for dropout. */
+  logits(pass: Pass, family: Family, x: Tensor, site: number): Tensor;
   /** The batch's labels as the loss reads them, int32. */
   labels(batch: Batch): {values: Int32Array; shape: number[]};
   labelsSpec: InputSpec;
+  /** Whether the loss reads the padded grid. */
+  readsGrid: boolean;
   /** Mean over what is labelled. */
   loss(pass: Pass, logits: Tensor, labels: Tensor): Tensor;
 }

@@ -8,28 +8,29 @@ import type {Transform} from '../../../src/model/compile/rewrite.js';
 import {composedLayers} from '../../../src/model/composed-layers.js';
 import {fusedLayers} from '../../../src/model/fused-layers.js';
 import {dense} from '../../../src/model/layers.js';
-import {crossEntropy} from '../../../src/model/loss-gradients.js';
+import {crossEntropy} from '../../../src/model/losses.js';
 import {hasFusedKernels, tf} from '../../../src/model/tensorflow.js';
 import {maxAbs, maxDifference} from '../golden-models.js';
-import {gradientFunction, gradientInputs, modelOf} from '../gradient-function.js';
+import {gradientFunction, gradientInputs} from '../gradient-function.js';
+import {testModel} from '../test-model.js';
 import {tinyBatch, tinyCheckpoint} from '../tiny-checkpoint.js';
 
-const model = modelOf(tinyCheckpoint());
+const model = testModel(tinyCheckpoint());
 
 const layerSets = [
   {
     name: 'composed',
-    layersOf: composedLayers,
+    functions: {layersOf: composedLayers, isFused: false},
     skip: false,
     halves: ['BatchMatMulV2', 'BiasAdd', 'GatherV2', 'MatMul', 'Reshape', 'ScatterNd', 'Transpose', 'Unpack'],
   },
   {
     name: 'fused',
-    layersOf: fusedLayers,
+    functions: {layersOf: fusedLayers, isFused: true},
     skip: !hasFusedKernels && 'no fused kernels: they are built for the CPU alone',
     halves: [
       ...['BiasAdd', 'BiasAddGrad', 'FtftAddNormGrad', 'FtftAttention', 'FtftAttentionGrad', 'FtftDropout'],
-      ...['FtftGelu', 'FtftGeluGrad', 'MatMul', 'Reshape'],
+      ...['FtftGelu', 'FtftGeluGrad', 'GatherV2', 'MatMul', 'Reshape'],
     ],
   },
 ];
@@ -90,11 +91,11 @@ test('what is computed from a product, but moved, is float32 again, and a produc
   assert.ok(typesOf('int32').includes('BatchMatMulV2'));
 });
 
-for (const {name, layersOf, skip, halves} of layerSets) {
+for (const {name, functions, skip, halves} of layerSets) {
   test(`${name} layers: products are bfloat16, sums over many numbers float32, whole numbers as they were`, {
     skip,
   }, () => {
-    const seen = cast(gradientFunction(model, layersOf, true));
+    const seen = cast(gradientFunction(model, functions, true));
     // Everything else, such as softmax, norms, the loss and the gradients of the embeddings, stays in float32.
     const found = new Set(seen.filter(({is}) => is.type === 'bfloat16').map(({op}) => op));
     assert.deepEqual([...found].sort(), halves);
@@ -107,10 +108,10 @@ for (const {name, layersOf, skip, halves} of layerSets) {
   });
 
   test(`${name} layers: bfloat16 is near float32, and not the same`, {skip}, () => {
-    const f = gradientFunction(model, layersOf, true);
+    const f = gradientFunction(model, functions, true);
     const [exact, half] = [compile({f}), compile({f}, autocast)];
     tf.tidy(() => {
-      const inputs = gradientInputs(model, tinyBatch(), 3);
+      const inputs = gradientInputs(model, tinyBatch(), f, 3);
       const expected = exact.run('f', inputs);
       const actual = half.run('f', inputs);
       for (const result of Object.keys(expected)) {

@@ -45,12 +45,6 @@ const cases: Refused[] = [
   {what: 'a size as a number', body: x => tf.mul(x, size(x)), code: 'tf.mul(x, size(x))', ...baked('Mul')},
   {what: 'a share of a size', body: x => tf.mul(x, 1 / size(x)), code: 'tf.mul(x, 1 / size(x))', ...baked('Mul')},
   {
-    what: 'a size as a depth',
-    body: x => tf.oneHot(tf.cast(x, 'int32'), size(x)),
-    code: 'tf.oneHot(',
-    ...baked('OneHot'),
-  },
-  {
     what: 'zeros of a size that differs from call to call',
     body: x => tf.add(x, tf.zeros(x.shape)),
     code: 'tf.zeros(x.shape)',
