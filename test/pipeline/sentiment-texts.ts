@@ -28,10 +28,14 @@ const testWords: Words = {
 export const trainTexts = (): Example[] => combine('train', trainWords);
 export const testTexts = (): Example[] => combine('test', testWords);
 
-/** The same texts, and as many labels of each class, but label and text have nothing to do with each other. */
+/**
+ * The same texts, and labels that have nothing to do with them: half of the texts of each word are of each class. A shuffle of all labels would
+ * by chance give a word, and so all words near it, more of one class, which an encoder learns.
+ */
 export function shuffleLabels(examples: Example[], seed: number): Example[] {
-  const order = permutation(examples.length, randomStream(seed, 'data'));
-  return examples.map((example, i) => ({...example, label: examples[order[i]].label}));
+  const {length} = trainWords.subjects;
+  const orders = examples.map((_, i) => permutation(length, randomStream(seed, 'data', Math.floor(i / length))));
+  return examples.map((example, i) => ({...example, label: orders[i].indexOf(i % length) < length / 2 ? 0 : 1}));
 }
 
 function combine(split: string, {subjects, adjectives}: Words): Example[] {
