@@ -171,6 +171,9 @@ const emptyMap = (numInstances: number): DataMap => ({
   variability: new Float32Array(0),
   correctness: new Uint32Array(0),
   forgettingEvents: new Uint32Array(0),
+  isWrongAtLast: new Uint8Array(0),
+  epochMeans: [],
+  scores: {},
 });
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits));

@@ -1,33 +1,29 @@
 // ftft build-data-map: a run's dynamics → a data map, its diagnostics in words, and on demand its picture and its lines.
+// ftft compare-data-maps: two of them → what they have in common.
 import {writeFile} from 'node:fs/promises';
 import {type Command, InvalidArgumentError} from 'commander';
 import {
+  CompareDataMapsResponse,
   DataMap,
   type EpochRange,
-  InstanceMetric,
-  MetricCriterion_Order,
-  Region,
-  type Selection,
-  Selection_Rule,
+  type InstanceMetric,
   VariabilityEstimator,
 } from '../server/gen/ftft/v1/data_map.js';
 import {resourceName} from './connect.js';
 import {readColumns, writeJsonLines} from './data-map-columns.js';
 import {drawDataMap} from './data-map-picture.js';
-import {describeDataMap} from './data-map-words.js';
+import {describeComparison, describeDataMap} from './data-map-words.js';
+import {oneOf, words} from './enum-words.js';
 import type {Io} from './io.js';
-import {wrongUsage} from './report-error.js';
-import {type ClientOptions, choice, integer, positive, print, verb, withClient} from './verb.js';
+import {choices, metrics, type SelectionOptions, toSelection, withSelection} from './selection-options.js';
+import {type ClientOptions, choice, integer, print, verb, withClient} from './verb.js';
 
-interface MapOptions extends ClientOptions {
-  region?: Region;
-  metric?: InstanceMetric;
-  lowestFirst?: boolean;
-  fraction?: number;
-  rule?: Selection_Rule;
-  seed?: number;
+interface MapOptions extends ClientOptions, SelectionOptions {
   estimator?: VariabilityEstimator;
   epochs?: EpochRange;
+  burnOut?: number;
+  metrics?: InstanceMetric[];
+  scoreWindow?: number;
   dataMapId?: string;
   requestId?: string;
   validateOnly?: boolean;
@@ -35,36 +31,20 @@ interface MapOptions extends ClientOptions {
   jsonl?: string;
 }
 
-/** UPPER_SNAKE enum of the contract → the words of the command line. */
-function words<T extends number>(enumeration: Record<string, string | number>, prefix: string): Record<string, T> {
-  const named = Object.entries(enumeration).filter(
-    ([name, value]) => typeof value === 'number' && value > 0 && name.startsWith(prefix),
-  );
-  return Object.fromEntries(
-    named.map(([name, value]) => [name.slice(prefix.length).toLowerCase().replaceAll('_', '-'), value as T]),
-  );
-}
-
-const regions = words<Region>(Region, 'REGION_');
-const metrics = words<InstanceMetric>(InstanceMetric, 'INSTANCE_METRIC_');
-const rules = words<Selection_Rule>(Selection_Rule, 'RULE_');
 const estimators = words<VariabilityEstimator>(VariabilityEstimator, 'VARIABILITY_ESTIMATOR_');
-const oneOf = (choices: Record<string, number>) => Object.keys(choices).join(', ');
 
 export function addBuildDataMap(program: Command, io: Io): void {
-  verb(program, 'build-data-map', 'Build a data map of a run and select instances on it', io, [
+  const command = verb(program, 'build-data-map', 'Build a data map of a run and select instances on it', io, [
     'ftft build-data-map my-reference --svg map.svg --jsonl map.jsonl',
     'ftft build-data-map my-reference --region random --fraction 0.33 --seed 1',
-  ])
-    .argument('<run>', 'reference run')
-    .option('--region <region>', `${oneOf(regions)} (server default ambiguous)`, choice(regions))
-    .option('--metric <metric>', `instead of a region, one end of a ranking: ${oneOf(metrics)}`, choice(metrics))
-    .option('--lowest-first', 'the low end of the metric')
-    .option('--fraction <share>', 'share of the instances to select (server default 0.33)', positive(1))
-    .option('--rule <rule>', `${oneOf(rules)} (server default upstream-quantile)`, choice(rules))
-    .option('--seed <n>', 'seed of the random region', integer(0, 2 ** 32 - 1))
+    'ftft build-data-map my-reference --metric el2n --rule rank --count 500 --class-balance equal',
+  ]);
+  withSelection(command.argument('<run>', 'reference run'))
     .option('--estimator <estimator>', `${oneOf(estimators)} (server default sample-stddev)`, choice(estimators))
     .option('--epochs <first-last>', 'epochs to use, counted from 0; all committed ones when left out', epochRange)
+    .option('--burn-out <n>', 'use the first epochs only, this many', integer(1))
+    .option('--metrics <metrics>', 'scores to keep as columns, apart by commas', choices(metrics))
+    .option('--score-window <n>', 'epochs of a window of dyn-unc, dual and tdds (server default 10)', integer(2))
     .option('--data-map-id <id>', "last part of the map's name; made from its digest when left out")
     .option('--request-id <uuid>', 'the same id twice makes one map')
     .option('--validate-only', 'check the request, build nothing')
@@ -79,6 +59,9 @@ export function addBuildDataMap(program: Command, io: Io): void {
             epochs: options.epochs,
             variabilityEstimator: options.estimator,
             selection: toSelection(options),
+            burnOut: options.burnOut,
+            metrics: options.metrics,
+            scoreWindow: options.scoreWindow,
             requestId: options.requestId,
             validateOnly: options.validateOnly,
           },
@@ -98,14 +81,19 @@ export function addBuildDataMap(program: Command, io: Io): void {
     );
 }
 
-function toSelection(options: MapOptions): Partial<Selection> {
-  const {region, metric, lowestFirst, fraction, rule, seed} = options;
-  if (region !== undefined && metric !== undefined) throw wrongUsage('Give --region or --metric, not both');
-  const order = lowestFirst ? MetricCriterion_Order.ORDER_LOWEST_FIRST : MetricCriterion_Order.ORDER_HIGHEST_FIRST;
-  let criterion: Selection['criterion'];
-  if (region !== undefined) criterion = {$case: 'region', value: region};
-  if (metric !== undefined) criterion = {$case: 'metric', value: {metric, order}};
-  return {criterion, fraction, rule, seed};
+export function addCompareDataMaps(program: Command, io: Io): void {
+  verb(program, 'compare-data-maps', 'Compare two data maps of the same instances', io, [
+    'ftft compare-data-maps map-of-a-small-reference map-of-a-large-one',
+  ])
+    .argument('<data-map>', 'first map')
+    .argument('<other>', 'second map, such as that of another reference')
+    .action((dataMap: string, other: string, options: ClientOptions) =>
+      withClient(options, async client => {
+        const names = {dataMap: resourceName('dataMaps', dataMap), otherDataMap: resourceName('dataMaps', other)};
+        const comparison = await client.compareDataMaps(names, {signal: io.signal});
+        print(io, options, CompareDataMapsResponse.toJSON(comparison), () => describeComparison(comparison));
+      }),
+    );
 }
 
 function epochRange(text: string): EpochRange {

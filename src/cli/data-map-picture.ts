@@ -23,7 +23,7 @@ export async function drawDataMap(
     title: `Data map of ${map.dataset.replace('datasets/', '') || map.run}, split ${map.trainSplit}`,
     subtitle: parts.join(' · '),
     numEpochs,
-    selection: `${selectionWords(map.selection)} ${Math.round(100 * (map.selection?.fraction ?? 0))} %`,
+    selection: `${selectionWords(map.selection)} ${Math.round((100 * map.selectedCount) / Math.max(1, map.instanceCount))} %`,
     threshold: isAmbiguous ? map.diagnostics?.threshold : undefined,
   });
 }

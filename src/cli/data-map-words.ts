@@ -1,9 +1,13 @@
 // A data map's numbers → sentences.
 import {
+  Selection_ClassBalance as Balance,
+  type CompareDataMapsResponse,
   type DataMap,
   InstanceMetric,
+  MetricCriterion_Order as Order,
   Region,
   type Selection,
+  type SubsetOverlap,
   DataMapDiagnostics_ReferenceVerdict as Verdict,
 } from '../server/gen/ftft/v1/data_map.js';
 import {count, percent} from './format.js';
@@ -15,22 +19,48 @@ const verdicts: Partial<Record<Verdict, string>> = {
   [Verdict.REFERENCE_VERDICT_UNDECIDED]: 'cannot be judged from this map',
 };
 
-/** "ambiguous", "hard-to-learn", "highest variability". */
+/** "ambiguous", "hard-to-learn", "highest variability", "ambiguous or hard-to-learn, not random", "50 strata of loss". */
 export function selectionWords(selection: Selection | undefined): string {
-  const criterion = selection?.criterion;
-  if (criterion?.$case === 'metric') {
-    const metric = InstanceMetric[criterion.value.metric].replace('INSTANCE_METRIC_', '');
-    return `${criterion.value.order === 2 ? 'lowest' : 'highest'} ${metric.toLowerCase().replaceAll('_', ' ')}`;
-  }
-  const region = criterion?.value || Region.REGION_AMBIGUOUS;
-  return Region[region].replace('REGION_', '').toLowerCase().replaceAll('_', '-');
+  const balance = selection?.classBalance;
+  const words = criterionWords(selection?.criterion);
+  if (balance === Balance.CLASS_BALANCE_PROPORTIONAL) return `${words}, in each class`;
+  return balance === Balance.CLASS_BALANCE_EQUAL ? `${words}, as many of each class` : words;
 }
+
+const orders: Partial<Record<Order, string>> = {
+  [Order.ORDER_LOWEST_FIRST]: 'lowest',
+  [Order.ORDER_BOTH_ENDS]: 'both ends of',
+};
+
+function criterionWords(criterion: Selection['criterion']): string {
+  switch (criterion?.$case) {
+    case 'metric':
+      return `${orders[criterion.value.order] ?? 'highest'} ${metricWords(criterion.value.metric)}`;
+    case 'regions': {
+      const {anyOf, noneOf} = criterion.value;
+      const included = anyOf.length === 0 ? 'all' : anyOf.map(regionWords).join(' or ');
+      return noneOf.length === 0 ? included : `${included}, not ${noneOf.map(regionWords).join(' or ')}`;
+    }
+    case 'stratified':
+      return `${criterion.value.strata} strata of ${metricWords(criterion.value.metric)}`;
+    case 'clustered':
+      return `${criterion.value.clusters} clusters of loss trajectories`;
+    default:
+      return regionWords(criterion?.value || Region.REGION_AMBIGUOUS);
+  }
+}
+
+const regionWords = (region: Region): string =>
+  Region[region].replace('REGION_', '').toLowerCase().replaceAll('_', '-');
+const metricWords = (metric: InstanceMetric): string =>
+  InstanceMetric[metric].replace('INSTANCE_METRIC_', '').toLowerCase().replaceAll('_', ' ');
 
 export function describeDataMap(map: DataMap): string {
   const lines = [`${map.name}${map.final ? '' : ', of a run that still goes on'}`];
-  const share = percent(map.selection?.fraction ?? 0, 0);
+  const {fraction = 0, count: number = 0} = map.selection ?? {};
+  const asked = number > 0 ? count(number) : `${percent(fraction, 0)} %`;
   lines.push(
-    `selected  ${count(map.selectedCount)} of ${count(map.instanceCount)} instances, ${selectionWords(map.selection)} (${share} % asked for)`,
+    `selected  ${count(map.selectedCount)} of ${count(map.instanceCount)} instances, ${selectionWords(map.selection)} (${asked} asked for)`,
   );
   return [...lines, ...describeDiagnostics(map)].join('\n');
 }
@@ -39,7 +69,7 @@ export function describeDataMap(map: DataMap): string {
 export function describeDiagnostics(map: DataMap): string[] {
   const {diagnostics} = map;
   if (!diagnostics) return [];
-  const {easyRatio, hardAmbiguousOverlap, neverLearnedRatio, requestedCount, thresholdTieCount} = diagnostics;
+  const {easyRatio, hardAmbiguousOverlap, neverLearnedRatio, inDistributionAccuracy} = diagnostics;
   const lines = [
     `easy      ${percent(easyRatio)} % of the instances are neither ambiguous nor hard-to-learn`,
     `overlap   ${percent(hardAmbiguousOverlap)} % of the ambiguous ones are hard-to-learn too`,
@@ -50,13 +80,46 @@ export function describeDiagnostics(map: DataMap): string[] {
       `${className} ${percent(selectedCount / Math.max(1, map.selectedCount), 0)} % (${percent(instanceCount / Math.max(1, map.instanceCount), 0)} % of all)`,
   );
   if (balance.length > 0) lines.push(`labels    ${balance.join(', ')}`);
-  if (map.selectedCount !== requestedCount)
-    lines.push(
-      `ties      ${count(map.selectedCount)} selected where ${count(requestedCount)} were asked for; ${count(thresholdTieCount)} lie exactly at the edge`,
-    );
+  if (inDistributionAccuracy !== undefined)
+    lines.push(`accuracy  ${percent(inDistributionAccuracy)} % of the evaluation sets in distribution are right`);
   const verdict = verdicts[diagnostics.referenceVerdict];
   if (verdict) lines.push(`verdict   the reference is ${verdict}: ${diagnostics.referenceVerdictReason}`);
+  lines.push(...diagnostics.warnings.map(warning => `warning   ${warning}`));
   return lines.flatMap(hanging);
+}
+
+/** What two maps have in common, a line a finding. */
+export function describeComparison(comparison: CompareDataMapsResponse): string {
+  const {selected, ambiguous, hardToLearn, regionAgreement} = comparison;
+  const lines = [
+    overlapLine('selected', selected),
+    overlapLine('ambiguous', ambiguous),
+    overlapLine('hard', hardToLearn),
+    `ranks     Spearman ${comparison.confidenceSpearman.toFixed(3)} of confidence, ${comparison.variabilitySpearman.toFixed(3)} of variability`,
+    `easy      ${percent(comparison.easyRatio)} % on the first map, ${percent(comparison.otherEasyRatio)} % on the second`,
+  ];
+  if (regionAgreement)
+    lines.push(
+      `regions   ${percent(regionAgreement.agreement)} % of ${count(comparison.instanceCount)} instances in the same one (kappa ${regionAgreement.kappa.toFixed(3)})`,
+    );
+  return [...lines.flatMap(hanging), ...matrixLines(regionAgreement?.counts ?? [])].join('\n');
+}
+
+function overlapLine(name: string, overlap: SubsetOverlap | undefined): string {
+  if (!overlap) return '';
+  const {count: one, otherCount, sharedCount, overlap: share, chanceOverlap, jaccard} = overlap;
+  return `${name.padEnd(9)} ${count(sharedCount)} of ${count(one)} and ${count(otherCount)} on both: ${percent(share)} % of the first (${percent(chanceOverlap)} % by chance), Jaccard ${jaccard.toFixed(3)}`;
+}
+
+const cells = ['ambiguous', 'hard', 'both', 'easy'];
+
+/** The first map down, the second across. */
+function matrixLines(counts: number[]): string[] {
+  if (counts.length === 0) return [];
+  const row = (head: string, values: string[]) =>
+    `          ${head.padEnd(10)}${values.map(value => value.padStart(12)).join('')}`.trimEnd();
+  const rows = cells.map((cell, at) => row(cell, counts.slice(at * cells.length, (at + 1) * cells.length).map(count)));
+  return [row('', cells), ...rows];
 }
 
 /** Lines of 92 characters at most, those after the first indented as far as the words behind the heading. */

@@ -1,7 +1,7 @@
 // The command line → one verb → an exit code. What each verb does is in its own file.
 import {Command, CommanderError} from 'commander';
 import {readConfig} from '../config.js';
-import {addBuildDataMap} from './data-map-command.js';
+import {addBuildDataMap, addCompareDataMaps} from './data-map-command.js';
 import {addDemo} from './demo-command.js';
 import {addImport} from './import-command.js';
 import {addImportDynamics} from './import-dynamics-command.js';
@@ -52,6 +52,7 @@ function createProgram(io: Io): Command {
     addTrainReference,
     addWatch,
     addBuildDataMap,
+    addCompareDataMaps,
     addFineTuneMain,
     addRuns,
     addDemo,

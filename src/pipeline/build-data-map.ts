@@ -1,95 +1,146 @@
 // Stage 3 of 6: training dynamics in; how each instance was learnt out. Sample deviation by default, as in FTFT; cartography's is
 // the population one.
 import {FtftError, invalidFields} from '../errors.js';
-import type {DataMap, EpochDynamics, TrainingDynamics, VariabilityEstimator} from './types.js';
+import {DataMapBuilder, type MapShape} from './data-map-builder.js';
+import {isColumnMetric, needsLogits} from './instance-scores.js';
+import type {
+  Criterion,
+  DataMap,
+  EpochDynamics,
+  EpochMetric,
+  InstanceMetric,
+  LogitMetric,
+  TrainingDynamics,
+  VariabilityEstimator,
+} from './types.js';
 
 export interface DataMapOptions {
   /** 0-based, inclusive; all epochs when undefined. */
   epochs?: {first: number; last: number};
+  /** The first epochs only, this many or all, as cartography's burn-out; instead of epochs. */
+  burnOut?: number;
   variabilityEstimator?: VariabilityEstimator;
+  /** Scores to compute beside the columns that every map has. */
+  metrics?: readonly InstanceMetric[];
+  /** Epochs of a window of Dyn-Unc, DUAL and TDDS; 10 when undefined. All epochs where they are fewer. */
+  scoreWindow?: number;
 }
+
+/** Instances that are worked on at a time: their columns stay in the cores' caches. */
+const blockInstances = 8192;
+const defaultWindow = 10;
+const what = 'Cannot build a data map';
 
 /**
  * Equals libtorch, which FTFT scores with: deviations in doubles, rounded to float32 once; means as a sequential float32 sum and
- * one division. FAILED_PRECONDITION/NO_COMMITTED_EPOCHS without dynamics, INVALID_ARGUMENT/INVALID_FIELD for epochs that are not there.
+ * one division. FAILED_PRECONDITION/NO_COMMITTED_EPOCHS without dynamics, FAILED_PRECONDITION/LOGITS_NOT_KEPT for scores of logits
+ * that are not there, INVALID_ARGUMENT/INVALID_FIELD for epochs that are not there and for columns of other lengths.
  */
 export function buildDataMap(
-  dynamics: Pick<TrainingDynamics, 'epochs'> & {instances: ArrayLike<number>},
-  {epochs: range, variabilityEstimator = 'sample'}: DataMapOptions = {},
+  dynamics: Pick<TrainingDynamics, 'epochs'> &
+    Partial<Pick<TrainingDynamics, 'labels'>> & {instances: ArrayLike<number>},
+  options: DataMapOptions = {},
 ): DataMap {
-  const {first, last} = checkRange(range, dynamics.epochs.length);
-  const epochs = dynamics.epochs.slice(first, last + 1);
-  const pTrue = epochs.map(epoch => epoch.pTrue);
   const numInstances = dynamics.instances.length;
-  return {
-    numInstances,
-    epochs: {first, last},
-    variabilityEstimator,
-    confidence: means(pTrue, numInstances),
-    variability: deviations(pTrue, numInstances, variabilityEstimator),
-    ...countCorrect(epochs, numInstances),
-  };
-}
-
-function means(pTrue: Float32Array[], numInstances: number): Float32Array {
-  const mean = new Float32Array(numInstances);
-  for (const column of pTrue) for (let i = 0; i < numInstances; i++) mean[i] += column[i];
-  for (let i = 0; i < numInstances; i++) mean[i] /= pTrue.length;
-  return mean;
-}
-
-/** Two passes over doubles, then one rounding: float32 moments would turn saturated instances into noise and break their ties. */
-function deviations(pTrue: Float32Array[], numInstances: number, estimator: VariabilityEstimator): Float32Array {
-  const numEpochs = pTrue.length;
-  const mean = new Float64Array(numInstances);
-  for (const column of pTrue) for (let i = 0; i < numInstances; i++) mean[i] += column[i];
-  for (let i = 0; i < numInstances; i++) mean[i] /= numEpochs;
-  const squares = new Float64Array(numInstances);
-  for (const column of pTrue) for (let i = 0; i < numInstances; i++) squares[i] += (column[i] - mean[i]) ** 2;
-  const spread = spreads[estimator];
-  return Float32Array.from(squares, sum => spread(sum, numEpochs));
-}
-
-/** Spread from the sum of squared differences to the mean over E epochs; 0 / 0 is NaN where it is not defined. */
-const spreads: Record<VariabilityEstimator, (squares: number, numEpochs: number) => number> = {
-  sample: (squares, numEpochs) => Math.sqrt(squares / (numEpochs - 1)),
-  population: (squares, numEpochs) => Math.sqrt(squares / numEpochs),
-  'active-bias-ci': (squares, numEpochs) => {
-    const variance = squares / numEpochs;
-    return Math.sqrt(variance + variance ** 2 / (numEpochs - 1));
-  },
-};
-
-function countCorrect(
-  epochs: EpochDynamics[],
-  numInstances: number,
-): Pick<DataMap, 'correctness' | 'forgettingEvents'> {
-  const correctness = new Uint32Array(numInstances);
-  const forgettingEvents = new Uint32Array(numInstances);
-  for (const [e, {isCorrect}] of epochs.entries()) {
-    const before = epochs[e - 1]?.isCorrect;
-    for (let i = 0; i < numInstances; i++) {
-      correctness[i] += isCorrect[i];
-      if (before && before[i] > isCorrect[i]) forgettingEvents[i]++;
-    }
+  const {labels} = dynamics;
+  const numClasses = Math.floor((dynamics.epochs[0]?.logits.length ?? 0) / numInstances) || 0;
+  const shape = mapShape({numInstances, numEpochs: dynamics.epochs.length, numClasses}, options);
+  const epochs = dynamics.epochs.slice(shape.epochs.first, shape.epochs.last + 1);
+  checkColumns(epochs, shape, labels);
+  const builder = new DataMapBuilder(shape);
+  for (let first = 0; first < numInstances; first += blockInstances) {
+    const end = Math.min(numInstances, first + blockInstances);
+    builder.add({
+      pTrue: epochs.map(({pTrue}) => pTrue.subarray(first, end)),
+      isCorrect: epochs.map(({isCorrect}) => isCorrect.subarray(first, end)),
+      ...(shape.needsLogits && {
+        logits: epochs.map(({logits}) => logits.subarray(first * numClasses, end * numClasses)),
+        labels: labels?.subarray(first, end),
+      }),
+      numClasses,
+    });
   }
-  return {correctness, forgettingEvents};
+  return builder.finish();
+}
+
+/** What to build, every default filled in. numClasses: of the logits, 0 where there are none. Errors as of buildDataMap. */
+export function mapShape(
+  {numInstances, numEpochs, numClasses}: {numInstances: number; numEpochs: number; numClasses: number},
+  {epochs: range, burnOut, variabilityEstimator = 'sample', metrics = [], scoreWindow}: DataMapOptions,
+): MapShape {
+  const firstOnes = burnOut === undefined ? undefined : {first: 0, last: Math.min(burnOut, numEpochs) - 1};
+  const epochs = checkRange(firstOnes ?? range, numEpochs);
+  const numUsed = epochs.last - epochs.first + 1;
+  const window = Math.min(scoreWindow ?? defaultWindow, numUsed);
+  const wanted = [...new Set(metrics)].filter((metric): metric is EpochMetric | LogitMetric => !isColumnMetric(metric));
+  checkWindow(wanted, window, numUsed);
+  const shape = {numInstances, epochs, variabilityEstimator, metrics: wanted, scoreWindow: window};
+  const logitMetrics = wanted.filter(needsLogits);
+  if (logitMetrics.length > 0 && numClasses === 0) throw logitsNotKept(logitMetrics);
+  return {...shape, needsLogits: logitMetrics.length > 0};
+}
+
+/** Metrics that a criterion ranks by; regions and cartography's ends rank by the columns of the map. */
+export function metricsOf(criterion: Criterion): InstanceMetric[] {
+  if ('metric' in criterion) return [criterion.metric];
+  if ('stratified' in criterion) return [criterion.stratified.metric];
+  return 'clustered' in criterion ? ['loss-trajectory'] : [];
 }
 
 function checkRange(range: DataMapOptions['epochs'], numEpochs: number): {first: number; last: number} {
   if (numEpochs === 0)
     throw new FtftError(
       'FAILED_PRECONDITION',
-      'Cannot build a data map: the run must have committed at least one whole epoch, it has none',
+      `${what}: the run must have committed at least one whole epoch, it has none`,
       {reason: 'NO_COMMITTED_EPOCHS'},
     );
   const {first, last} = range ?? {first: 0, last: numEpochs - 1};
   const isRight = Number.isInteger(first) && Number.isInteger(last) && 0 <= first && first <= last && last < numEpochs;
   if (isRight) return {first, last};
-  throw invalidFields('Cannot build a data map', [
+  throw invalidFields(what, [
     {
       field: 'epochs',
       description: `must be a range within 0 to ${numEpochs - 1}, current value is ${first} to ${last}`,
     },
   ]);
+}
+
+function checkWindow(metrics: readonly InstanceMetric[], window: number, numEpochs: number): void {
+  const windowed = (['dyn-unc', 'dyn-unc-released', 'dual', 'tdds'] as const).filter(name => metrics.includes(name));
+  if (windowed.length === 0) return;
+  const refuse = (description: string) => invalidFields(what, [{field: 'score_window', description}]);
+  if (!(Number.isInteger(window) && window >= 2))
+    throw refuse(`must be a whole number of at least 2 epochs for ${windowed.join(', ')}, it is ${window}`);
+  if (windowed.includes('dyn-unc-released') && window >= numEpochs)
+    throw refuse(
+      `must be less than the ${numEpochs} epochs used for dyn-unc-released, which leaves out the last window; it is ${window}`,
+    );
+}
+
+/** The library's caller may hand in anything; columns read back from a log are right. */
+function checkColumns(epochs: EpochDynamics[], {numInstances, needsLogits}: MapShape, labels?: Int32Array): void {
+  const numLogits = epochs[0].logits.length;
+  epochs.forEach(({pTrue, isCorrect, logits}, e) => {
+    const wrong = [
+      ['p_true', pTrue.length, numInstances],
+      ['correct', isCorrect.length, numInstances],
+      ...(needsLogits ? ([['logits', logits.length, numLogits]] as const) : []),
+    ].find(([, found, wanted]) => found !== wanted);
+    if (!wrong) return;
+    const [name, found, wanted] = wrong;
+    const description = `must have as many values as the instances and the first epoch ask for, ${wanted}; it has ${found}`;
+    throw invalidFields(what, [{field: `epochs[${e}].${name}`, description}]);
+  });
+  if (needsLogits && labels?.length !== numInstances)
+    throw invalidFields(what, [
+      {field: 'labels', description: `must be ${numInstances} gold classes, current number is ${labels?.length ?? 0}`},
+    ]);
+}
+
+function logitsNotKept(metrics: readonly LogitMetric[]): FtftError {
+  return new FtftError(
+    'FAILED_PRECONDITION',
+    `${what}: ${metrics.join(', ')} ${metrics.length === 1 ? 'needs' : 'need'} the logits of the run, and it kept none; leave ${metrics.length === 1 ? 'it' : 'them'} out, or train anew with its logits kept`,
+    {reason: 'LOGITS_NOT_KEPT', metadata: {metrics: metrics.join(',')}},
+  );
 }

@@ -1,78 +1,50 @@
-// A data map and a selection in; what the map says of its reference model out.
-import {selectSubset} from './select-subset.js';
-import type {DataMap, DataMapDiagnostics, ReferenceVerdict, Selection} from './types.js';
+// A data map and a selection in; what the map says of its reference model and of the selection out.
+import {rankedRegion} from './select-subset.js';
+import type {DataMap, DataMapDiagnostics, DiagnosticFacts, DiagnosticThresholds, Selection} from './types.js';
+import {judge} from './verdict.js';
+import {warningsOf} from './warnings.js';
 
-/** Share of the way from chance to complete overlap above which we call a reference effective. */
-const EFFECTIVE_EXCESS = 0.25;
+/** Our own choice: the paper gives no numbers. */
+export const defaultThresholds: DiagnosticThresholds = {
+  overlapExcess: 0.25,
+  accuracySkill: 0.25,
+  lastEpochGain: 0.05,
+  labelShift: 0.1,
+  neverLearned: 0.1,
+};
 
-/**
- * Regions at the selection's fraction and by its rule. The verdict is our own heuristic (the paper gives no threshold): hard
- * instances that a reference slowly learns are both hard-to-learn and ambiguous, so the two regions overlap beyond chance. With
- * chance level c, hard-to-learn's share, and overlap o = |A and H| / |A|:
- * effective: (o - c) / (1 - c) >= 0.25 and beyond noise; ineffective: less than that and within noise; doubtful otherwise;
- * undecided: fewer than two epochs, or an empty region, or one that holds everything. Noise: two standard errors of the
- * hypergeometric distribution.
- */
-export function diagnose(map: DataMap, selection: Selection): DataMapDiagnostics {
+/** Regions at the selection's share and by its rule. How the verdict is reached: verdict.ts. */
+export function diagnose(map: DataMap, selection: Selection, facts: DiagnosticFacts = {}): DataMapDiagnostics {
   const {numInstances} = map;
-  const region = (name: 'ambiguous' | 'hard-to-learn') =>
-    selectSubset(map, {...selection, criterion: {region: name}}).instances;
-  const ambiguous = region('ambiguous');
-  const hard = region('hard-to-learn');
-  const isHard = new Uint8Array(numInstances);
-  for (const instance of hard) isHard[instance] = 1;
-  const numBoth = ambiguous.reduce((count, instance) => count + isHard[instance], 0);
-  const numNeverLearned = map.correctness.reduce((count, right) => count + (right === 0 ? 1 : 0), 0);
+  const thresholds = facts.thresholds ?? defaultThresholds;
+  const ambiguous = rankedRegion(map, 'ambiguous', selection).instances;
+  const hard = rankedRegion(map, 'hard-to-learn', selection).instances;
+  const numBoth = sharedCount(ambiguous, hard);
   const overlap = ambiguous.length === 0 ? 0 : numBoth / ambiguous.length;
-  return {
+  let numNeverLearned = 0;
+  for (let i = 0; i < numInstances; i++) if (map.correctness[i] === 0) numNeverLearned++;
+  const means = map.epochMeans;
+  const measured = {
     easyRatio: 1 - (ambiguous.length + hard.length - numBoth) / numInstances,
     hardAmbiguousOverlap: overlap,
     neverLearnedRatio: numNeverLearned / numInstances,
-    ...judge(map, overlap, ambiguous.length, hard.length),
+    ...(means.length > 1 && {lastEpochGain: means[means.length - 1].pTrue - means[means.length - 2].pTrue}),
   };
+  const counts = {numEpochs: means.length, numInstances, numAmbiguous: ambiguous.length, numHard: hard.length};
+  const verdict = judge({...counts, overlap}, facts, thresholds);
+  return {...measured, ...verdict, warnings: warningsOf({...measured, ...counts}, selection, facts, thresholds)};
 }
 
-function judge(
-  {epochs, numInstances}: DataMap,
-  overlap: number,
-  numAmbiguous: number,
-  numHard: number,
-): {verdict: ReferenceVerdict; verdictReason: string} {
-  const numEpochs = epochs.last - epochs.first + 1;
-  const undecided = (why: string) => ({verdict: 'undecided' as const, verdictReason: `Cannot be told: ${why}`});
-  if (numEpochs < 2) return undecided(`variability needs at least 2 epochs, the map has ${numEpochs}`);
-  for (const [name, count] of [
-    ['ambiguous', numAmbiguous],
-    ['hard-to-learn', numHard],
-  ] as const) {
-    if (count === 0)
-      return undecided(`the ${name} region is empty, since ties at its threshold or too small a share leave nothing`);
-    if (count === numInstances) return undecided(`the ${name} region holds all ${numInstances} instances`);
+/** Instances in both of two ascending lists. */
+export function sharedCount(one: Int32Array, other: Int32Array): number {
+  let count = 0;
+  for (let a = 0, b = 0; a < one.length && b < other.length; ) {
+    if (one[a] === other[b]) {
+      count++;
+      a++;
+      b++;
+    } else if (one[a] < other[b]) a++;
+    else b++;
   }
-  const chance = numHard / numInstances;
-  const standardError = Math.sqrt(
-    (chance * (1 - chance) * (numInstances - numAmbiguous)) / (numAmbiguous * (numInstances - 1)),
-  );
-  const excess = (overlap - chance) / (1 - chance);
-  const isBeyondNoise = overlap - chance > 2 * standardError;
-  const verdict =
-    excess >= EFFECTIVE_EXCESS && isBeyondNoise
-      ? 'effective'
-      : excess >= EFFECTIVE_EXCESS || isBeyondNoise
-        ? 'doubtful'
-        : 'ineffective';
-  const meaning = {
-    effective: 'well above chance, so hard instances are being learnt',
-    doubtful: 'above chance, but not clearly',
-    ineffective: 'no more than chance, so hard instances are not being learnt',
-  }[verdict];
-  const needed = chance + EFFECTIVE_EXCESS * (1 - chance);
-  return {
-    verdict,
-    verdictReason:
-      `${percent(overlap)} of ${numAmbiguous} ambiguous instances are hard-to-learn too: ${meaning} ` +
-      `(chance ${percent(chance)}, noise ${percent(2 * standardError)}, effective from ${percent(needed)}; our heuristic)`,
-  };
+  return count;
 }
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

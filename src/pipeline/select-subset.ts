@@ -1,59 +1,142 @@
 // Stage 4 of 6: a data map in; the instances that the main model is trained on out. Compares scores in float32, to the last tie.
 import {permutation, randomStream} from '../random.js';
-import {selectHighest} from './select-highest.js';
+import {selectBalanced} from './class-balance.js';
+import {selectClustered} from './cluster-sampling.js';
+import {columnScore, isColumnMetric, isLowInformative} from './instance-scores.js';
+import {ascendingOrder, hasNaN} from './order-statistics.js';
+import {exactCount, requestedCount, selectHighest} from './select-highest.js';
+import {selectStratified} from './stratified-sampling.js';
 import type {DataMap, InstanceMetric, Region, Selection, Subset} from './types.js';
 
-/** Forgetting score of an instance that was never right, as in cartography: above all counts of a training of fewer epochs. */
-export const NEVER_LEARNED = 1000;
+/** Share of the informative end where cartography takes both. */
+const HEAD_SHARE = 0.7;
 
-/** An empty selection is an answer, not an error: ties, undefined scores and small shares lead there. */
-export function selectSubset(map: DataMap, selection: Selection): Subset {
-  const {criterion, fraction, rule} = selection;
-  const requestedCount = Math.round(fraction * map.numInstances);
-  const unscored = {requestedCount, threshold: undefined, thresholdTieCount: 0, scores: undefined};
-  if ('metric' in criterion) {
-    const scores = metricScores(map, criterion.metric);
-    const isLowestFirst = criterion.order === 'lowest-first';
-    const {threshold, ...edge} = selectHighest(isLowestFirst ? negated(scores) : scores, fraction, rule);
-    const metricThreshold = threshold !== undefined && isLowestFirst ? 0 - threshold : threshold;
-    return {requestedCount, ...edge, threshold: metricThreshold, scores};
-  }
-  const {region} = criterion;
-  if (region === 'random') {
-    const count = rule === 'rank' ? requestedCount : Math.floor(fraction * map.numInstances);
-    const order = permutation(map.numInstances, randomStream(selection.seed, 'selection'));
-    return {...unscored, instances: order.slice(0, count).sort()};
-  }
-  if (region === 'easy-complement') {
-    const isTaken = new Uint8Array(map.numInstances);
-    for (const other of ['ambiguous', 'hard-to-learn'] as const)
-      for (const instance of selectHighest(regionScores(map, other), fraction, rule).instances) isTaken[instance] = 1;
-    const instances = Int32Array.from({length: map.numInstances}, (_, i) => i).filter(i => isTaken[i] === 0);
-    return {...unscored, instances};
-  }
-  return {requestedCount, ...selectHighest(regionScores(map, region), fraction, rule), scores: undefined};
+/** What is beside the map. */
+export interface SelectionInput {
+  /** Gold classes, for a class-balanced selection. */
+  labels?: ArrayLike<number>;
+  /** Cluster of each instance, where that was found before (cluster-sampling.ts). */
+  clusters?: Int32Array;
 }
 
+/**
+ * An empty selection is an answer, not an error: ties, undefined scores and small shares lead there. The map must hold the scores that
+ * the criterion ranks by (metricsOf).
+ */
+export function selectSubset(map: DataMap, selection: Selection, input: SelectionInput = {}): Subset {
+  const {labels} = input;
+  const {classBalance = 'none', criterion} = selection;
+  if (classBalance === 'none') return select(map, selection, input);
+  if (!labels) throw new Error('A class-balanced selection needs the labels of the instances');
+  const scores = 'metric' in criterion ? metricScores(map, criterion.metric) : undefined;
+  return {...selectBalanced(map, {...selection, classBalance}, {...input, labels}, select), scores};
+}
+
+function select(map: DataMap, selection: Selection, {clusters}: SelectionInput): Subset {
+  const {criterion, rule, seed} = selection;
+  const requested = requestedCount(selection, map.numInstances);
+  const unranked = {...drawn, requestedCount: requested};
+  if ('region' in criterion) {
+    if (criterion.region in ranked)
+      return {...unranked, ...rankedRegion(map, criterion.region as RankedRegion, selection)};
+    return {...unranked, instances: regionInstances(map, criterion.region, selection)};
+  }
+  if ('metric' in criterion) {
+    const scores = metricScores(map, criterion.metric);
+    if (criterion.order === 'both-ends') {
+      const count = rule === 'cartography-head' ? exactCount(selection, map.numInstances, rule) - 1 : requested;
+      return {...unranked, instances: bothEnds(scores, isLowInformative(criterion.metric), count), scores};
+    }
+    const isLowestFirst = criterion.order === 'lowest-first';
+    const {threshold, ...edge} = selectHighest(isLowestFirst ? negated(scores) : scores, selection, rule);
+    const metricThreshold = threshold !== undefined && isLowestFirst ? 0 - threshold : threshold;
+    return {...unranked, ...edge, threshold: metricThreshold, scores};
+  }
+  if ('anyOf' in criterion) {
+    const isIn = new Uint8Array(map.numInstances).fill(criterion.anyOf.length === 0 ? 1 : 0);
+    for (const region of criterion.anyOf) mark(isIn, regionInstances(map, region, selection), 1);
+    for (const region of criterion.noneOf) mark(isIn, regionInstances(map, region, selection), 0);
+    return {...unranked, instances: marked(isIn)};
+  }
+  const random = randomStream(seed, 'selection');
+  if ('stratified' in criterion) {
+    const {metric, hardestShareDropped, numStrata} = criterion.stratified;
+    const scores = metricScores(map, metric);
+    const hardness = isLowInformative(metric) ? negated(scores) : scores;
+    return {
+      ...unranked,
+      instances: selectStratified(hardness, {hardestShareDropped, numStrata, count: requested}, random),
+      scores,
+    };
+  }
+  const trajectories = {values: metricScores(map, 'loss-trajectory'), numRows: map.numInstances};
+  const instances = selectClustered(trajectories, {...criterion.clustered, count: requested, seed}, clusters);
+  return {...unranked, instances};
+}
+
+const drawn = {threshold: undefined, thresholdTieCount: 0, doTiesDecide: false, scores: undefined} as const;
+
 /** What a region is ranked by, highest first. */
-function regionScores(map: DataMap, region: Exclude<Region, 'random' | 'easy-complement'>): Float32Array {
-  if (region === 'ambiguous') return map.variability;
-  return region === 'easy-to-learn' ? map.confidence : negated(map.confidence);
+const ranked = {
+  ambiguous: (map: RegionColumns) => map.variability,
+  'easy-to-learn': (map: RegionColumns) => map.confidence,
+  'hard-to-learn': (map: RegionColumns) => negated(map.confidence),
+};
+type RankedRegion = keyof typeof ranked;
+/** Columns that the regions follow from. */
+export type RegionColumns = Pick<DataMap, 'numInstances' | 'variability' | 'confidence'>;
+
+export function rankedRegion(map: RegionColumns, region: RankedRegion, selection: Selection) {
+  return selectHighest(ranked[region](map), selection, selection.rule);
+}
+
+/** Ascending. */
+function regionInstances(map: DataMap, region: Region, selection: Selection): Int32Array {
+  if (region === 'error-set') return marked(map.isWrongAtLast);
+  if (region === 'random') {
+    const {numInstances} = map;
+    const {rule, seed, fraction, count} = selection;
+    const floored = count ?? Math.floor(fraction * numInstances);
+    const number = rule === 'rank' ? requestedCount(selection, numInstances) : floored;
+    return permutation(numInstances, randomStream(seed, 'selection')).slice(0, number).sort();
+  }
+  if (region !== 'easy-complement') return rankedRegion(map, region, selection).instances;
+  const isEasy = new Uint8Array(map.numInstances).fill(1);
+  for (const other of ['ambiguous', 'hard-to-learn'] as const)
+    mark(isEasy, rankedRegion(map, other, selection).instances, 0);
+  return marked(isEasy);
+}
+
+/** 70 % from the informative end, the rest from the other, of one stable order. Empty where a score is NaN. */
+function bothEnds(scores: Float32Array, isLowFirst: boolean, count: number): Int32Array {
+  if (hasNaN(scores)) return new Int32Array();
+  const order = ascendingOrder(isLowFirst ? scores : negated(scores));
+  const numHead = Math.floor(HEAD_SHARE * count);
+  const taken = [...order.subarray(0, numHead), ...order.subarray(order.length - (count - numHead))];
+  return Int32Array.from(taken).sort();
 }
 
 function metricScores(map: DataMap, metric: InstanceMetric): Float32Array {
-  const {confidence, correctness, forgettingEvents} = map;
-  switch (metric) {
-    case 'variability':
-      return map.variability.slice();
-    case 'confidence':
-      return confidence.slice();
-    case 'correctness':
-      return Float32Array.from(correctness);
-    case 'threshold-closeness':
-      return confidence.map(mean => mean * (1 - mean));
-    case 'forgetting':
-      return Float32Array.from(forgettingEvents, (count, i) => (correctness[i] === 0 ? NEVER_LEARNED : count));
-  }
+  if (isColumnMetric(metric)) return columnScore(map, metric);
+  const scores = map.scores[metric];
+  if (!scores) throw new Error(`The data map must be built with the metric ${metric} to select by it`);
+  return scores;
 }
 
-const negated = (scores: Float32Array): Float32Array => scores.map(score => -score);
+function mark(flags: Uint8Array, instances: Int32Array, value: 0 | 1): void {
+  for (let at = 0; at < instances.length; at++) flags[instances[at]] = value;
+}
+
+/** Indices whose flag is set. */
+function marked(flags: Uint8Array): Int32Array {
+  const found = new Int32Array(flags.length);
+  let count = 0;
+  for (let i = 0; i < flags.length; i++) if (flags[i] === 1) found[count++] = i;
+  return found.slice(0, count);
+}
+
+export const negated = (scores: Float32Array): Float32Array => {
+  const result = new Float32Array(scores.length);
+  for (let i = 0; i < scores.length; i++) result[i] = -scores[i];
+  return result;
+};

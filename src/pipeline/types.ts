@@ -57,6 +57,38 @@ export interface TrainingDynamics {
 
 export type VariabilityEstimator = 'sample' | 'population' | 'active-bias-ci';
 
+/** Scores of an instance that follow from the columns that every map has. */
+export type ColumnMetric =
+  | 'variability'
+  | 'confidence'
+  | 'correctness'
+  | 'threshold-closeness'
+  | 'forgetting'
+  | 'forgetting-count'
+  | 'l1-error';
+/** Scores that are computed from pTrue and isCorrect, epoch by epoch, while the map is built. */
+export type EpochMetric =
+  | 'first-learned'
+  | 'presentations-to-learn'
+  | 'aleatoric-uncertainty'
+  | 'loss'
+  | 'loss-trajectory'
+  | 'dyn-unc'
+  | 'dyn-unc-released'
+  | 'dual';
+/** Scores that need the logits and the gold labels. */
+export type LogitMetric =
+  | 'el2n'
+  | 'max-margin-error'
+  | 'sum-margin-error'
+  | 'area-under-margin'
+  | 'accumulated-margin'
+  | 'entropy'
+  | 'final-entropy'
+  | 'tdds';
+/** What each is: instance-scores.ts. */
+export type InstanceMetric = ColumnMetric | EpochMetric | LogitMetric;
+
 /** Columns of a data map, one value an instance. */
 export interface DataMap {
   numInstances: number;
@@ -71,45 +103,106 @@ export interface DataMap {
   correctness: Uint32Array;
   /** Times right at an epoch and wrong at the next; 0 also for an instance never right. */
   forgettingEvents: Uint32Array;
+  /** 1 where the last epoch used was wrong: the error set of JTT. */
+  isWrongAtLast: Uint8Array;
+  /** Over all instances, one value for each epoch used. */
+  epochMeans: {pTrue: number; accuracy: number}[];
+  /** The scores asked for that need more than these columns; of the loss trajectory one an epoch, row after row. */
+  scores: Partial<Record<EpochMetric | LogitMetric, Float32Array>>;
 }
 
-export type Region = 'ambiguous' | 'hard-to-learn' | 'easy-to-learn' | 'easy-complement' | 'random';
-/** Metrics of one instance that a map can be ranked by in this version, without logits. */
-export type InstanceMetric = 'variability' | 'confidence' | 'correctness' | 'threshold-closeness' | 'forgetting';
-export type SelectionRule = 'upstream-quantile' | 'rank';
+export type Region =
+  | 'ambiguous'
+  | 'hard-to-learn'
+  | 'easy-to-learn'
+  | 'easy-complement'
+  | 'random'
+  /** Wrong at the last epoch, whatever the share. */
+  | 'error-set';
+export type SelectionRule = 'upstream-quantile' | 'rank' | 'cartography-head';
+/** Each class gives the same share of its own, or each the same number as far as it has them. */
+export type ClassBalance = 'none' | 'proportional' | 'equal';
 
-export interface Selection {
-  criterion: {region: Region} | {metric: InstanceMetric; order: 'highest-first' | 'lowest-first'};
-  /** Share q, (0, 1] at the API; the functions accept [0, 1]. */
+export type Criterion =
+  | {region: Region}
+  /** both-ends: cartography's 70 % of the informative end and 30 % of the other. */
+  | {metric: InstanceMetric; order: 'highest-first' | 'lowest-first' | 'both-ends'}
+  /** In any of the first regions and in none of the others, each taken at the selection's share. */
+  | {anyOf: Region[]; noneOf: Region[]}
+  /** Coverage-centric selection: without the hardest share, equal budgets over strata of equal width. */
+  | {stratified: {metric: InstanceMetric; hardestShareDropped: number; numStrata: number}}
+  /** S2L: equal budgets over clusters of loss trajectories. */
+  | {clustered: {numClusters: number; numIterations: number}};
+
+/** How much is selected: a share q, (0, 1] at the API, [0, 1] for the functions; or a number, which then counts. */
+export interface SelectionSize {
   fraction: number;
+  count?: number;
+}
+
+export interface Selection extends SelectionSize {
+  criterion: Criterion;
   rule: SelectionRule;
-  /** Of the random region. */
+  /** Of all that is drawn: the random region, strata, clusters. */
   seed: number;
+  /** None when undefined. */
+  classBalance?: ClassBalance;
 }
 
 /** Outcome of stage 4. */
 export interface Subset {
   /** Selected instances, ascending. */
   instances: Int32Array;
-  /** round(q * N), halves up. */
+  /** round(q * N), halves up; of each region where regions are joined. */
   requestedCount: number;
   /** Score at the edge: variability, minus confidence (hard-to-learn), confidence (easy-to-learn), or the metric itself.
-   * Undefined for random, easy complement and scores that are not finite. */
+   * Undefined where no one score is the edge: random, joined, drawn and class-balanced selections, and scores that are not finite. */
   threshold: number | undefined;
-  /** Instances whose score equals the threshold. */
+  /** Instances whose score equals the threshold; over all classes in a class-balanced selection. */
   thresholdTieCount: number;
-  /** Score of the metric for each instance of the map; undefined for a region. */
+  /** Instances of equal score are in for one part and out for the other, or out though there was room for some. */
+  doTiesDecide: boolean;
+  /** Score of the metric for each instance of the map; undefined where no metric was ranked. */
   scores: Float32Array | undefined;
 }
 
 export type ReferenceVerdict = 'effective' | 'doubtful' | 'ineffective' | 'undecided';
 
+/** Where our heuristics draw the line; the paper gives no numbers. */
+export interface DiagnosticThresholds {
+  /** Least share of the way from chance to complete overlap of the ambiguous and hard-to-learn regions, for `effective`. */
+  overlapExcess: number;
+  /** Least share of the way from the majority class to 1 that accuracy in distribution has gone, for `effective`. */
+  accuracySkill: number;
+  /** Most that mean pTrue may rise in the last epoch of a reference that has converged. */
+  lastEpochGain: number;
+  /** Most that the labels of the selection may shift from those of the split. */
+  labelShift: number;
+  /** Most of the instances that may be right at no epoch. */
+  neverLearned: number;
+}
+
+/** What is known beside the map. What is undefined is neither judged nor warned of. */
+export interface DiagnosticFacts {
+  /** What was selected. */
+  subset?: Subset;
+  /** Instances of each class, of the selection and of the map. */
+  classCounts?: {selected: number[]; all: number[]};
+  /** Accuracy of the reference, mean over the evaluation sets that are in distribution. */
+  inDistributionAccuracy?: number;
+  thresholds?: DiagnosticThresholds;
+}
+
 export interface DataMapDiagnostics {
   easyRatio: number;
   hardAmbiguousOverlap: number;
   neverLearnedRatio: number;
+  /** Mean pTrue of the last epoch used minus that of the one before; undefined for one epoch. */
+  lastEpochGain?: number;
   verdict: ReferenceVerdict;
   verdictReason: string;
+  /** Sentences, most important first: what to look at before the map is used. */
+  warnings: string[];
 }
 
 export interface Evaluation {

@@ -1,7 +1,8 @@
 // What the server calls: every RPC of the contract as a plain function over plain records. Errors are FtftErrors with the
 // reasons of the error table; unknown ids are NOT_FOUND.
 
-import type {Selection, VariabilityEstimator} from '../pipeline/types.js';
+import type {DataMapComparison} from '../pipeline/compare-data-maps.js';
+import type {InstanceMetric, Selection, VariabilityEstimator} from '../pipeline/types.js';
 import type {
   DataMapColumns,
   DataMapRecord,
@@ -67,8 +68,13 @@ export interface DynamicsPart {
 export interface DataMapCreation extends Creation {
   run: string;
   epochs?: {first: number; last: number};
+  /** The first epochs only; instead of epochs. */
+  burnOut?: number;
   variabilityEstimator?: VariabilityEstimator;
   selection?: Partial<Selection>;
+  /** To keep as columns beside those that every map has. */
+  metrics?: InstanceMetric[];
+  scoreWindow?: number;
 }
 
 export interface EventRange {
@@ -104,6 +110,7 @@ export interface Runs {
 
   getDataMap(id: string): DataMapRecord;
   readDataMap(id: string): Promise<DataMapColumns>;
+  compareDataMaps(id: string, otherId: string): Promise<DataMapComparison>;
 
   /** Last sequence of the run's log; 0 when empty. */
   lastSequence(id: string): number;

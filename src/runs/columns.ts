@@ -55,7 +55,9 @@ export function packBits(flags: Uint8Array): Uint8Array {
 }
 
 export function unpackBits(bits: Uint8Array, length: number): Uint8Array {
-  return Uint8Array.from({length}, (_, i) => (bits[i >> 3] >> (i & 7)) & 1);
+  const flags = new Uint8Array(length);
+  for (let i = 0; i < length; i++) flags[i] = (bits[i >> 3] >> (i & 7)) & 1;
+  return flags;
 }
 
 function typeOf(column: Column): Type {

@@ -3,6 +3,7 @@ import {randomBytes} from 'node:crypto';
 import {mkdir} from 'node:fs/promises';
 import {extname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import type {DiagnosticThresholds} from '../pipeline/types.js';
 import {type AcceptOptions, RunAcceptance} from './accept-run.js';
 import type {Runs} from './api.js';
 import type {StepTelemetry} from './attempt-writer.js';
@@ -32,6 +33,8 @@ export interface RunsOptions extends AcceptOptions {
   dataDir: string;
   cacheDir: string;
   leaseMs: number;
+  /** Of the diagnostics of data maps; our defaults when undefined. */
+  thresholds?: DiagnosticThresholds;
   logger?: Logger;
   /** File that the child process runs, for tests; the real trainer when undefined. */
   trainerEntry?: string;
@@ -78,7 +81,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
 
   const datasets = new Datasets(catalog, splitFiles);
   const instances = new RunInstances(catalog, datasets);
-  const dataMaps = new DataMaps(catalog, mapFiles, store, instances);
+  const dataMaps = new DataMaps(catalog, mapFiles, store, instances, options.thresholds);
   const dynamicsImports = new DynamicsImports(store, datasets, instances, onAppended);
   const acceptance = new RunAcceptance(store, datasets, dataMaps, options, (run, events) => {
     onAppended(run, events);
@@ -132,6 +135,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
 
     getDataMap: id => dataMaps.get(id),
     readDataMap: id => dataMaps.read(id),
+    compareDataMaps: (id, otherId) => dataMaps.compare(id, otherId),
 
     lastSequence: id => store.log.lastSequence(getRun(id).id),
     events: (id, range) => readEvents(store, wakeups, id, range),

@@ -1,16 +1,21 @@
 // A run's committed dynamics and a selection in; an immutable data map, its record and columns, out.
 import {createHash} from 'node:crypto';
-import {readFile} from 'node:fs/promises';
-import {FtftError, invalidFields} from '../errors.js';
-import {buildDataMap} from '../pipeline/build-data-map.js';
-import {diagnose} from '../pipeline/diagnose.js';
+import {setImmediate as nextTurn} from 'node:timers/promises';
+import {FtftError} from '../errors.js';
+import {mapShape, metricsOf} from '../pipeline/build-data-map.js';
+import {countClasses, labelShift} from '../pipeline/class-balance.js';
+import {clusterRows} from '../pipeline/cluster-sampling.js';
+import {compareDataMaps, type DataMapComparison} from '../pipeline/compare-data-maps.js';
+import {DataMapBuilder} from '../pipeline/data-map-builder.js';
+import {defaultThresholds, diagnose} from '../pipeline/diagnose.js';
 import {selectSubset} from '../pipeline/select-subset.js';
-import type {DataMap, Selection, Subset} from '../pipeline/types.js';
+import type {DataMap, DiagnosticThresholds, Selection, Subset} from '../pipeline/types.js';
 import type {DataMapCreation} from './api.js';
-import {bytesOf, decodeColumns, encodeColumns, packBits} from './columns.js';
-import {readCommittedEpochs} from './committed-epochs.js';
-import {FieldRules} from './field-rules.js';
+import {comparedMap, sameInstances} from './compared-maps.js';
+import {type CommittedEpoch, committedEpochs, dynamicsBlocks, numLogitClasses} from './dynamics-blocks.js';
 import type {FileStore} from './file-store.js';
+import {digestOf, encodeMap, readMapFile, selectedOf} from './map-columns.js';
+import {checkCount, planSelection, what} from './map-request.js';
 import {notFound, requestIdReused} from './not-found.js';
 import type {RunInstances} from './run-instances.js';
 import {isTerminal} from './run-state.js';
@@ -18,15 +23,13 @@ import type {SqliteCatalog, StoredDataMap} from './sqlite-catalog.js';
 import type {Store} from './store.js';
 import type {DataMapColumns, DataMapRecord, RunRecord} from './types.js';
 
-const what = 'Cannot build a data map';
-const defaults: Selection = {
-  criterion: {region: 'ambiguous'},
-  fraction: 0.33,
-  rule: 'upstream-quantile',
-  seed: 0,
-};
-
-type MapColumns = Omit<DataMapColumns, 'instanceIds'>;
+interface BuiltMap {
+  map: DataMap;
+  subset: Subset;
+  labels: Int32Array;
+  epochs: CommittedEpoch[];
+  scoreWindow: number;
+}
 
 export class DataMaps {
   constructor(
@@ -34,46 +37,22 @@ export class DataMaps {
     private readonly files: FileStore,
     private readonly store: Store,
     private readonly instances: RunInstances,
+    private readonly thresholds: DiagnosticThresholds = defaultThresholds,
   ) {}
 
   async build(creation: DataMapCreation): Promise<DataMapRecord> {
     const repeated = this.findRepeated(creation);
     if (repeated) return repeated;
-    const selection: Selection = {...defaults, ...creation.selection};
-    const run = this.check(creation, selection);
-    const epochs = await readCommittedEpochs(this.store.log, run.id);
-    if (epochs.length === 0) throw noCommittedEpochs(run);
-    const instances = {length: epochs[0].pTrue.length};
-    const map = buildDataMap({epochs, instances}, creation);
-    const subset = selectSubset(map, selection);
+    const found = this.store.runs.get(creation.run)?.run;
+    const selection = planSelection(creation, found);
+    if (!found) throw notFound('Run', creation.run);
+    const built = await this.buildMap(creation, selection, found);
+    const {map, subset} = built;
     const isSelected = new Uint8Array(map.numInstances);
-    for (const instance of subset.instances) isSelected[instance] = 1;
-    const digest = digestOf(map, isSelected);
-    const content = {
-      run: run.id,
-      dataset: run.spec.dataset,
-      trainSplit: run.spec.trainSplit,
-      epochs: map.epochs,
-      variabilityEstimator: map.variabilityEstimator,
-      selection,
-      digest,
-      isFinal: isTerminal(run.state),
-    };
-    const identity = createHash('sha256').update(JSON.stringify(content)).digest('hex');
-    const record: DataMapRecord = {
-      ...content,
-      id: creation.id ?? `map-${identity.slice(0, 16)}`,
-      instanceCount: map.numInstances,
-      selectedCount: subset.instances.length,
-      requestedCount: subset.requestedCount,
-      threshold: subset.threshold,
-      thresholdTieCount: subset.thresholdTieCount,
-      labelBalance: await this.labelBalance(run, isSelected),
-      diagnostics: diagnose(map, selection),
-      createTime: Date.now(),
-    };
+    for (let at = 0; at < subset.instances.length; at++) isSelected[subset.instances[at]] = 1;
+    const {record, identity} = this.describe(creation, selection, found, built, isSelected);
     if (creation.validateOnly) return record;
-    const file = await this.files.put([encodeMap(map, subset, isSelected)]);
+    const file = await this.files.put([encodeMap(map, subset, isSelected, record.metrics ?? [])]);
     return this.add({map: record, file, identity}, creation);
   }
 
@@ -88,24 +67,97 @@ export class DataMaps {
 
   async read(id: string): Promise<DataMapColumns> {
     const {map, file} = this.stored(id);
-    const columns = await this.columns(file);
-    const instanceIds: string[] = [];
-    for await (const {uid} of this.instances.read({id: map.run, spec: map})) instanceIds.push(uid);
-    return {...columns, instanceIds};
+    const columns = await readMapFile(this.files.path(file));
+    return {...columns, instanceIds: await this.instanceIds(map)};
   }
 
-  private async columns(file: string): Promise<MapColumns> {
-    return decodeColumns(await readFile(this.files.path(file))).columns as unknown as MapColumns;
+  /** FAILED_PRECONDITION/DATA_MAPS_NOT_COMPARABLE unless both have the same instances. */
+  async compare(id: string, otherId: string): Promise<DataMapComparison> {
+    const [one, other] = [this.stored(id), this.stored(otherId)];
+    const places = await sameInstances(one.map, other.map, map => this.instanceIds(map));
+    const columns = await readMapFile(this.files.path(one.file));
+    const otherColumns = await readMapFile(this.files.path(other.file));
+    return compareDataMaps(comparedMap(one.map, columns), comparedMap(other.map, otherColumns, places));
   }
 
   /** Indices in the train split, ascending. */
   async selectedInstances(file: string): Promise<Int32Array> {
-    const {isSelected} = await this.columns(file);
-    const instances: number[] = [];
-    isSelected.forEach((flag, instance) => {
-      if (flag) instances.push(instance);
-    });
-    return Int32Array.from(instances);
+    return selectedOf(await readMapFile(this.files.path(file)));
+  }
+
+  private async buildMap(creation: DataMapCreation, selection: Selection, run: RunRecord): Promise<BuiltMap> {
+    const {log} = this.store;
+    const committed = committedEpochs(log, run.id);
+    if (committed.length === 0) throw noCommittedEpochs(run);
+    const numInstances = committed[0].instanceCount;
+    checkCount(selection, numInstances);
+    const metrics = [...metricsOf(selection.criterion), ...(creation.metrics ?? [])];
+    const numClasses = numLogitClasses(log, run.id, committed[0]);
+    const shape = mapShape({numInstances, numEpochs: committed.length, numClasses}, {...creation, metrics});
+    const epochs = committed.slice(shape.epochs.first, shape.epochs.last + 1);
+    const labels = await this.labels(run, numInstances);
+    const isBalanced = (selection.classBalance ?? 'none') !== 'none';
+    if ((isBalanced || shape.needsLogits) && labels.includes(-1)) throw labelsNotKnown(run);
+    const builder = new DataMapBuilder(shape);
+    let first = 0;
+    for await (const block of dynamicsBlocks(log, run.id, epochs)) {
+      const end = first + block.pTrue[0].length;
+      builder.add({...block, labels: labels.subarray(first, end)});
+      first = end;
+    }
+    const map = builder.finish();
+    const subset = selectSubset(map, selection, {labels, clusters: await clustersOf(map, selection)});
+    return {map, subset, labels, epochs, scoreWindow: shape.scoreWindow};
+  }
+
+  private describe(
+    creation: DataMapCreation,
+    selection: Selection,
+    run: RunRecord,
+    {map, subset, labels, epochs, scoreWindow}: BuiltMap,
+    isSelected: Uint8Array,
+  ): {record: DataMapRecord; identity: string} {
+    const classNames = this.instances.classNames(run);
+    const classCounts = countClasses(labels, isSelected, classNames.length);
+    const inDistributionAccuracy = accuracyOf(run);
+    const {thresholds} = this;
+    const {metrics = [], scoreWindow: window} = creation;
+    const content = {
+      run: run.id,
+      dataset: run.spec.dataset,
+      trainSplit: run.spec.trainSplit,
+      epochs: map.epochs,
+      variabilityEstimator: map.variabilityEstimator,
+      selection,
+      digest: digestOf(map, isSelected),
+      isFinal: isTerminal(run.state),
+      ...(metrics.length > 0 && {metrics}),
+      ...((metrics.length > 0 || window !== undefined) && {scoreWindow}),
+      ...(thresholds !== defaultThresholds && {thresholds}),
+    };
+    const identity = createHash('sha256').update(JSON.stringify(content)).digest('hex');
+    const record: DataMapRecord = {
+      ...content,
+      id: creation.id ?? `map-${identity.slice(0, 16)}`,
+      instanceCount: map.numInstances,
+      selectedCount: subset.instances.length,
+      requestedCount: subset.requestedCount,
+      ...(subset.threshold !== undefined && {threshold: subset.threshold}),
+      thresholdTieCount: subset.thresholdTieCount,
+      labelBalance: classNames.map((className, label) => ({
+        className,
+        selectedCount: classCounts.selected[label],
+        instanceCount: classCounts.all[label],
+      })),
+      labelShift: labelShift(classCounts),
+      ...(inDistributionAccuracy !== undefined && {inDistributionAccuracy}),
+      epochDiagnostics: epochs.map(({epoch, trainLoss}, e) => ({epoch, trainLoss, ...map.epochMeans[e]})),
+      diagnostics: diagnose(map, selection, {subset, classCounts, inDistributionAccuracy, thresholds}),
+      scoreWindow,
+      thresholds,
+      createTime: Date.now(),
+    };
+    return {record, identity};
   }
 
   private stored(id: string): StoredDataMap {
@@ -121,18 +173,6 @@ export class DataMaps {
     return this.get(found.id);
   }
 
-  private check({id, run: runId}: DataMapCreation, {fraction, seed}: Selection): RunRecord {
-    const rules = new FieldRules();
-    rules.id('data_map_id', id);
-    rules.number('selection.fraction', fraction, q => q > 0 && q <= 1, 'more than 0 and at most 1');
-    rules.integer('selection.seed', seed, 0, 2 ** 32 - 1);
-    const run = this.store.runs.get(runId)?.run;
-    if (run?.kind === 'MAIN') rules.violate('run', 'must be a reference or an imported run, it is a main run');
-    if (rules.violations.length > 0) throw invalidFields(what, rules.violations);
-    if (!run) throw notFound('Run', runId);
-    return run;
-  }
-
   /** The map as it is when there is an equal one. */
   private add(made: StoredDataMap, creation: DataMapCreation): DataMapRecord {
     return this.catalog.transaction(() => {
@@ -146,32 +186,38 @@ export class DataMaps {
     });
   }
 
-  /** Instances whose label an import did not bring are in no class. */
-  private async labelBalance(run: RunRecord, isSelected: Uint8Array): Promise<DataMapRecord['labelBalance']> {
-    const balance = this.instances.classNames(run).map(className => ({className, selectedCount: 0, instanceCount: 0}));
+  /** Gold classes of the instances of a run; -1 where an import did not bring them. */
+  private async labels(run: RunRecord, numInstances: number): Promise<Int32Array> {
+    const labels = new Int32Array(numInstances);
     let instance = 0;
-    for await (const {label} of this.instances.read(run)) {
-      const share = balance[label];
-      if (share) {
-        share.instanceCount++;
-        share.selectedCount += isSelected[instance];
-      }
-      instance++;
-    }
-    return balance;
+    for await (const {label} of this.instances.read(run)) labels[instance++] = label;
+    return labels;
+  }
+
+  private async instanceIds({run, dataset, trainSplit}: DataMapRecord): Promise<string[]> {
+    const instanceIds: string[] = [];
+    for await (const {uid} of this.instances.read({id: run, spec: {dataset, trainSplit}})) instanceIds.push(uid);
+    return instanceIds;
   }
 }
 
-function digestOf({confidence, variability, correctness, forgettingEvents}: DataMap, isSelected: Uint8Array): string {
-  const hash = createHash('sha256');
-  for (const column of [confidence, variability, correctness, forgettingEvents, packBits(isSelected)])
-    hash.update(bytesOf(column));
-  return hash.digest('hex');
+/** For a selection over clusters; the event loop turns while they are found. */
+async function clustersOf(map: DataMap, {criterion, seed}: Selection): Promise<Int32Array | undefined> {
+  if (!('clustered' in criterion)) return undefined;
+  const rows = {values: map.scores['loss-trajectory']!, numRows: map.numInstances};
+  const steps = clusterRows(rows, {...criterion.clustered, seed});
+  for (;;) {
+    const {done, value} = steps.next();
+    if (done) return value;
+    await nextTurn();
+  }
 }
 
-function encodeMap(map: DataMap, {scores = new Float32Array(0)}: Subset, isSelected: Uint8Array): Buffer {
-  const {confidence, variability, correctness, forgettingEvents} = map;
-  return encodeColumns({}, {confidence, variability, correctness, forgettingEvents, isSelected, scores});
+/** Of the weights that the run keeps, mean over the splits in distribution. */
+function accuracyOf({evaluations}: RunRecord): number | undefined {
+  const inDistribution = evaluations.filter(({isOutOfDistribution}) => !isOutOfDistribution);
+  if (inDistribution.length === 0) return undefined;
+  return inDistribution.reduce((sum, {accuracy}) => sum + accuracy, 0) / inDistribution.length;
 }
 
 function noCommittedEpochs({id, state}: RunRecord): FtftError {
@@ -179,6 +225,14 @@ function noCommittedEpochs({id, state}: RunRecord): FtftError {
     'FAILED_PRECONDITION',
     `${what}: runs/${id} must have a committed epoch, it has none and is ${state}`,
     {reason: 'NO_COMMITTED_EPOCHS', resource: {type: 'Run', name: `runs/${id}`}},
+  );
+}
+
+function labelsNotKnown({id}: RunRecord): FtftError {
+  return new FtftError(
+    'FAILED_PRECONDITION',
+    `${what}: class-balanced selections and scores of logits need every instance's gold label, and some of runs/${id} were imported without; import them with a column gold, or with a dataset`,
+    {reason: 'LABELS_NOT_KNOWN', resource: {type: 'Run', name: `runs/${id}`}},
   );
 }
 

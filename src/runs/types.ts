@@ -1,6 +1,13 @@
 // The nouns of runs/: records as stored and as handed to the server. Times are milliseconds since 1970; ids are the last part of names.
 import type {PlainError} from '../errors.js';
-import type {DataMapDiagnostics, Evaluation, Selection, VariabilityEstimator} from '../pipeline/types.js';
+import type {
+  DataMapDiagnostics,
+  DiagnosticThresholds,
+  Evaluation,
+  InstanceMetric,
+  Selection,
+  VariabilityEstimator,
+} from '../pipeline/types.js';
 import type {RunState} from './run-state.js';
 
 export type {RunState} from './run-state.js';
@@ -122,6 +129,25 @@ export interface DataMapRecord {
   digest: string;
   isFinal: boolean;
   createTime: number;
+  // Not of maps that older versions stored:
+  /** Kept as columns. */
+  metrics?: InstanceMetric[];
+  scoreWindow?: number;
+  labelShift?: number;
+  inDistributionAccuracy?: number;
+  /** The epochs used. */
+  epochDiagnostics?: EpochDiagnostics[];
+  thresholds?: DiagnosticThresholds;
+}
+
+/** Over all instances of a map. */
+export interface EpochDiagnostics {
+  epoch: number;
+  accuracy: number;
+  /** Mean. */
+  pTrue: number;
+  /** Mean, as the run told it. */
+  trainLoss: number;
 }
 
 /** Columns of a data map, as read back. */
@@ -134,6 +160,8 @@ export interface DataMapColumns {
   isSelected: Uint8Array;
   /** Of the selection's metric; empty where a region was selected. */
   scores: Float32Array;
+  /** The scores kept; of the loss trajectory one an epoch, row after row. */
+  metricColumns: {metric: InstanceMetric; values: Float32Array}[];
   instanceIds: string[];
 }
 

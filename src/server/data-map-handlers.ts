@@ -1,16 +1,18 @@
-// BuildDataMap, GetDataMap, ReadDataMap: check, ask runs, translate.
+// BuildDataMap, GetDataMap, ReadDataMap, CompareDataMaps: check, ask runs, translate.
 import {FtftError} from '../errors.js';
 import {maxMessageBytes, messageOverheadBytes} from './columns.js';
 import type {ServerContext} from './context.js';
 import type {EpochRange} from './gen/ftft/v1/data_map.js';
 import {BuildDataMapRequest, type FtftServiceImplementation} from './gen/ftft/v1/ftft_service.js';
-import {notSupported, RequestChecks} from './request-checks.js';
+import {RequestChecks} from './request-checks.js';
 import {createOnce, requestKey} from './request-key.js';
 import {throwAllViolations} from './run-handlers.js';
-import {fromEstimator, fromSelection, toBlock, toDataMap} from './translate-data-map.js';
+import {toBlock, toComparison, toDataMap} from './translate-data-map.js';
+import {fromEstimator, fromMetrics, fromSelection} from './translate-selection.js';
 
 /** Three float columns, the selection bit, and two counts as varints of at most five bytes. */
 const bytesPerInstance = 3 * 4 + 1 + 2 * 5;
+const bytesPerScore = 4;
 
 type Handlers = Pick<
   FtftServiceImplementation<{traceParent?: string}>,
@@ -29,6 +31,7 @@ export function dataMapHandlers({runs, telemetry}: Pick<ServerContext, 'runs' | 
         epochs: fromEpochs(request.epochs, checks),
         variabilityEstimator: fromEstimator(request.variabilityEstimator, checks),
         selection: fromSelection(request.selection, checks),
+        ...fromScores(request, checks),
         request: requestKey('BuildDataMap', BuildDataMapRequest, request, id),
         validateOnly: request.validateOnly,
       };
@@ -58,14 +61,22 @@ export function dataMapHandlers({runs, telemetry}: Pick<ServerContext, 'runs' | 
       const columns = await runs.readDataMap(id);
       const end = request.limit === 0 ? instanceCount : Math.min(instanceCount, request.offset + request.limit);
       const ids = request.includeInstanceIds ? columns.instanceIds : undefined;
+      const {includeMetrics: withMetrics} = request;
+      const numScores = withMetrics
+        ? columns.metricColumns.reduce((sum, {values}) => sum + values.length / instanceCount, 0)
+        : 0;
       for (let first = request.offset, next: number; first < end; first = next) {
-        next = blockEnd(first, end, ids);
-        yield {block: toBlock(columns, first, next, ids !== undefined)};
+        next = blockEnd(first, end, ids, bytesPerInstance + numScores * bytesPerScore);
+        yield {block: toBlock(columns, first, next, {ids: ids !== undefined, metrics: withMetrics})};
       }
     },
 
-    async compareDataMaps() {
-      throw notSupported('Cannot compare data maps', 'CompareDataMaps');
+    async compareDataMaps(request) {
+      const checks = new RequestChecks('Cannot compare data maps');
+      const id = checks.name('data_map', 'dataMaps', request.dataMap);
+      const otherId = checks.name('other_data_map', 'dataMaps', request.otherDataMap);
+      checks.throwIfAny();
+      return toComparison(await runs.compareDataMaps(id, otherId));
     },
   };
 }
@@ -78,11 +89,22 @@ function fromEpochs(epochs: EpochRange | undefined, checks: RequestChecks): Epoc
   return {first: epochs.first, last: epochs.last};
 }
 
+/** What is asked for beside the columns that every map has. */
+function fromScores({metrics, scoreWindow, burnOut}: BuildDataMapRequest, checks: RequestChecks) {
+  checks.notNegative('score_window', scoreWindow);
+  checks.notNegative('burn_out', burnOut);
+  return {
+    ...(metrics.length > 0 && {metrics: fromMetrics(metrics, checks)}),
+    ...(scoreWindow > 0 && {scoreWindow}),
+    ...(burnOut > 0 && {burnOut}),
+  };
+}
+
 /** As many instances as fit into a message, ids counted by their bytes; always at least one. */
-function blockEnd(first: number, end: number, ids: string[] | undefined): number {
+function blockEnd(first: number, end: number, ids: string[] | undefined, bytesPerRow: number): number {
   let bytes = messageOverheadBytes;
   for (let i = first; i < end; i++) {
-    bytes += bytesPerInstance + (ids ? Buffer.byteLength(ids[i]) + 4 : 0);
+    bytes += bytesPerRow + (ids ? Buffer.byteLength(ids[i]) + 4 : 0);
     if (bytes > maxMessageBytes && i > first) return i;
   }
   return end;

@@ -197,5 +197,9 @@ export function createRunTelemetry({metrics, spans, device, selectionOf}: RunTel
 /** Carries the depth when cut, or a truncated reference and the ERM run of the same checkpoint fall on one series. */
 const modelLabel = ({spec}: RunRecord): string => (spec.layers === 0 ? spec.model : `${spec.model}@${spec.layers}`);
 
-const selectionLabel = ({criterion}: Selection): string =>
-  'region' in criterion ? criterion.region : criterion.metric;
+/** A few words at most: a label's values must not grow with what callers ask for. */
+function selectionLabel({criterion}: Selection): string {
+  if ('region' in criterion) return criterion.region;
+  if ('metric' in criterion) return criterion.metric;
+  return 'anyOf' in criterion ? 'regions' : 'stratified' in criterion ? 'stratified' : 'clustered';
+}

@@ -40,6 +40,7 @@ test('every verb has help with an example and the exit codes, and exits 0', asyn
     'train-reference',
     'watch',
     'build-data-map',
+    'compare-data-maps',
     'fine-tune-main',
     'runs list',
     'runs get',
@@ -209,6 +210,49 @@ test('build-data-map asks for regions and metrics by their words', async () => {
     value: {metric: 5, order: 2},
   });
   assert.equal((await run(fake.address, ['build-data-map', 'ref', '--region', 'nowhere'])).exitCode, 2);
+});
+
+test('build-data-map asks for every other selection and for scores, too', async () => {
+  addRun(fake, 'ref', Run_Kind.KIND_REFERENCE, {});
+  const asked = async (...words: string[]) => {
+    const {exitCode, err} = await run(fake.address, ['build-data-map', 'ref', ...words]);
+    assert.equal(exitCode, 0, err);
+    return lastRequest<BuildDataMapRequest>();
+  };
+  const {selection} = await asked('--any-of', 'ambiguous,hard-to-learn', '--none-of', 'error-set', '--count', '9');
+  assert.deepEqual(selection?.criterion, {$case: 'regions', value: {anyOf: [1, 2], noneOf: [6]}});
+  assert.deepEqual([selection?.count, selection?.fraction], [9, 0]);
+  const strata = await asked('--stratified', 'loss', '--drop-hardest', '0.1', '--class-balance', 'equal');
+  assert.deepEqual(strata.selection?.criterion, {
+    $case: 'stratified',
+    value: {metric: 9, hardestShareDropped: 0.1, strata: 0},
+  });
+  assert.equal(strata.selection?.classBalance, 3);
+  const clusters = await asked('--clusters', '7', '--burn-out', '2', '--metrics', 'el2n,tdds', '--score-window', '4');
+  assert.deepEqual(clusters.selection?.criterion, {$case: 'clustered', value: {clusters: 7, iterations: 0}});
+  assert.deepEqual([clusters.burnOut, clusters.metrics, clusters.scoreWindow], [2, [6, 22], 4]);
+  const ends = await asked('--metric', 'confidence', '--both-ends', '--rule', 'cartography-head');
+  assert.deepEqual(ends.selection?.criterion, {$case: 'metric', value: {metric: 2, order: 3}});
+  assert.equal(ends.selection?.rule, 3);
+
+  for (const [words, message] of [
+    [['--count', '3', '--fraction', '0.1'], /--fraction or --count, not both/],
+    [['--region', 'random', '--clusters', '3'], /Give one of --region/],
+    [['--metric', 'loss', '--both-ends', '--lowest-first'], /--lowest-first or --both-ends, not both/],
+    [['--metrics', 'el2n,nothing'], /must be one of variability/],
+  ] as const) {
+    const {exitCode, err} = await run(fake.address, ['build-data-map', 'ref', ...words]);
+    assert.equal(exitCode, 2);
+    assert.match(err, message);
+  }
+});
+
+test('compare-data-maps names both maps and says what they have in common', async () => {
+  const {out} = await run(fake.address, ['compare-data-maps', 'small', 'dataMaps/large']);
+  assert.deepEqual(lastRequest(), {dataMap: 'dataMaps/small', otherDataMap: 'dataMaps/large'});
+  assert.match(out, /Spearman 0\.500 of confidence/);
+  const {out: json} = await run(fake.address, ['compare-data-maps', 'small', 'large', '--json']);
+  assert.equal(JSON.parse(json).instanceCount, 10);
 });
 
 test('runs alone lists all pages as a table, --json as one document', async () => {

@@ -1,7 +1,21 @@
 // A map's diagnostics as sentences.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {describeDataMap, describeDiagnostics, selectionWords} from '../../src/cli/data-map-words.js';
+import {
+  describeComparison,
+  describeDataMap,
+  describeDiagnostics,
+  selectionWords,
+} from '../../src/cli/data-map-words.js';
+import {
+  CompareDataMapsResponse,
+  type DeepPartial,
+  InstanceMetric,
+  MetricCriterion_Order,
+  Region,
+  Selection,
+  Selection_ClassBalance,
+} from '../../src/server/gen/ftft/v1/data_map.js';
 import {Run} from '../../src/server/gen/ftft/v1/run.js';
 import {fakeMap} from './support/fake-tale.js';
 
@@ -16,18 +30,69 @@ test('long sentences break below 100 columns, and no word is lost', () => {
   assert.ok(lines.slice(-2).every(line => line.startsWith(' '.repeat(10))));
 });
 
-test('a selection made smaller by ties says so', () => {
-  const tied = map();
-  tied.selectedCount = 1;
-  assert.match(describeDataMap(tied), /ties {6}1 selected where 3 were asked for; 1 lie exactly at the edge/);
+test('warnings follow the verdict, and a number asked for is shown as one', () => {
+  const warned = map();
+  warned.selection!.count = 3;
+  warned.selection!.fraction = 0;
+  warned.diagnostics!.warnings = ['Ties decide: 4 instances have the very score at the edge'];
+  warned.diagnostics!.inDistributionAccuracy = 0.9125;
+  const words = describeDataMap(warned);
+  assert.match(words, /\(3 asked for\)/);
+  assert.match(words, /^accuracy {2}91\.3 % of/m);
+  assert.match(words, /\nwarning {3}Ties decide: 4 instances have the very score at the edge$/);
 });
 
 test('selections are named as on the command line', () => {
+  const words = (selection: DeepPartial<Selection>) => selectionWords(Selection.fromPartial(selection));
   assert.equal(selectionWords(undefined), 'ambiguous');
+  assert.equal(words({criterion: {$case: 'region', value: Region.REGION_HARD_TO_LEARN}}), 'hard-to-learn');
+  const metric = {
+    metric: InstanceMetric.INSTANCE_METRIC_THRESHOLD_CLOSENESS,
+    order: MetricCriterion_Order.ORDER_LOWEST_FIRST,
+  };
+  assert.equal(words({criterion: {$case: 'metric', value: metric}}), 'lowest threshold closeness');
+  const regions = {anyOf: [Region.REGION_AMBIGUOUS, Region.REGION_HARD_TO_LEARN], noneOf: [Region.REGION_ERROR_SET]};
+  assert.equal(words({criterion: {$case: 'regions', value: regions}}), 'ambiguous or hard-to-learn, not error-set');
+  const stratified = {metric: InstanceMetric.INSTANCE_METRIC_LOSS, strata: 50};
   assert.equal(
-    selectionWords({criterion: {$case: 'region', value: 2}, fraction: 0.1, rule: 0, seed: 0}),
-    'hard-to-learn',
+    words({
+      criterion: {$case: 'stratified', value: stratified},
+      classBalance: Selection_ClassBalance.CLASS_BALANCE_EQUAL,
+    }),
+    '50 strata of loss, as many of each class',
   );
-  const metric = {$case: 'metric', value: {metric: 4, order: 2}} as const;
-  assert.equal(selectionWords({criterion: metric, fraction: 0.1, rule: 0, seed: 0}), 'lowest threshold closeness');
+  assert.equal(words({criterion: {$case: 'clustered', value: {clusters: 100}}}), '100 clusters of loss trajectories');
+});
+
+test('a comparison is told with its chance level and the matrix of regions', () => {
+  const overlap = {
+    count: 4,
+    otherCount: 3,
+    sharedCount: 2,
+    overlap: 0.5,
+    otherOverlap: 2 / 3,
+    jaccard: 0.4,
+    chanceOverlap: 0.3,
+  };
+  const counts = [1, 0, 1, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1000];
+  const words = describeComparison(
+    CompareDataMapsResponse.fromPartial({
+      selected: overlap,
+      ambiguous: overlap,
+      hardToLearn: overlap,
+      confidenceSpearman: 0.25,
+      variabilitySpearman: Number.NaN,
+      easyRatio: 0.5,
+      otherEasyRatio: 0.25,
+      regionAgreement: {counts, agreement: 0.99, kappa: 0.5},
+      instanceCount: 1005,
+    }),
+  );
+  assert.match(
+    words,
+    /^selected {2}2 of 4 and 3 on both: 50\.0 % of the first \(30\.0 % by chance\), Jaccard 0\.400$/m,
+  );
+  assert.match(words, /Spearman 0\.250 of confidence, NaN of variability/);
+  assert.match(words, /99\.0 % of 1,005 instances in the same one \(kappa 0\.500\)/);
+  assert.match(words, /^ {10}easy +0 +0 +0 +1,000$/m);
 });

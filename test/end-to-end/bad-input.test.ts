@@ -161,7 +161,6 @@ test('a set field that this version does not honour is refused by name', async (
   const calls: [string, () => Promise<unknown>][] = [
     ['early_stopping', () => client.fineTuneMain({dataMap, spec, earlyStopping: {patience: 1}})],
     ['filter', () => client.listRuns({filter: 'state = RUNNING'})],
-    ['CompareDataMaps', () => client.compareDataMaps({dataMap, otherDataMap: dataMap})],
     ['DeleteRun', () => client.deleteRun({name: 'runs/none'})],
   ];
   for (const [field, call] of calls) await refused(call, notSupported(field));
@@ -196,16 +195,21 @@ for (const [name, message] of wrongTokenizers)
     assert.match(failed.error!.message, message);
   });
 
-test('a share outside (0, 1] and metrics without columns are refused', async () => {
+test('a share outside (0, 1], one beside a number, and scores that no one ranks by are refused', async () => {
   for (const fraction of [-0.1, 1.001, Number.NaN, Number.POSITIVE_INFINITY])
     await refused(
       () => client.buildDataMap({run: 'runs/reference', selection: {fraction}}),
       invalid(`selection.fraction: must be more than 0 and at most 1, current value is ${fraction}`),
     );
-  const criterion = {$case: 'metric' as const, value: {metric: InstanceMetric.INSTANCE_METRIC_EL2N}};
-  const error = await errorOf(client.buildDataMap({run: 'runs/reference', selection: {criterion}}));
-  assert.deepEqual([error.code, reasonOf(error)], [Status.UNIMPLEMENTED, 'NOT_SUPPORTED']);
-  assert.match(error.details, /INSTANCE_METRIC_EL2N/);
+  await refused(
+    () => client.buildDataMap({run: 'runs/reference', selection: {fraction: 0.1, count: 3}}),
+    invalid('selection.count: must not be set beside selection.fraction, they are 3 and 0.1'),
+  );
+  const criterion = {$case: 'metric' as const, value: {metric: InstanceMetric.INSTANCE_METRIC_LOSS_TRAJECTORY}};
+  await refused(
+    () => client.buildDataMap({run: 'runs/reference', selection: {criterion}}),
+    invalid('selection.metric.metric: must be one value an instance, LOSS_TRAJECTORY has one an epoch'),
+  );
   await refused(
     () => client.buildDataMap({run: 'runs/nan'}),
     precondition('NO_COMMITTED_EPOCHS', /runs\/nan must have a committed epoch, it has none and is FAILED$/),

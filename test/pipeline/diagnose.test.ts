@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import {createHash} from 'node:crypto';
 import {test} from 'node:test';
 import {buildDataMap} from '../../src/pipeline/build-data-map.js';
-import {diagnose} from '../../src/pipeline/diagnose.js';
+import {defaultThresholds, diagnose} from '../../src/pipeline/diagnose.js';
 import {selectSubset} from '../../src/pipeline/select-subset.js';
 import type {DataMap, Region, Selection} from '../../src/pipeline/types.js';
 import {needsShared} from '../support/shared.js';
-import {dynamicsFromPTrue, parityCases, winograndeRows} from './parity-cases.js';
+import {dynamicsFromPTrue, mapOf, parityCases, winograndeMap, winograndeRows} from './parity-cases.js';
 
 const third: Selection = {criterion: {region: 'ambiguous'}, fraction: 0.33, rule: 'upstream-quantile', seed: 0};
 
@@ -16,15 +16,7 @@ test('the published WinoGrande map gives its 13,331 ambiguous and hard instances
 }, () => {
   const expected = parityCases().winogrande.nlpsoc_rule_q33;
   const rows = winograndeRows();
-  const map: DataMap = {
-    numInstances: rows.length,
-    epochs: {first: 0, last: 5},
-    variabilityEstimator: 'population',
-    confidence: Float32Array.from(rows, row => row.confidence),
-    variability: Float32Array.from(rows, row => row.variability),
-    correctness: Uint32Array.from(rows, row => row.correctness),
-    forgettingEvents: new Uint32Array(rows.length),
-  };
+  const map = winograndeMap(rows);
   const select = (region: Region) => selectSubset(map, {...third, criterion: {region}});
   const digest = (region: Region) => {
     const guids = Array.from(select(region).instances, i => rows[i].guid).sort((a, b) => a - b);
@@ -120,4 +112,78 @@ test('one epoch, an empty region and a region of everything leave the verdict un
   assert.match(diagnose(constant, third).verdictReason, /ambiguous region is empty/);
   assert.match(diagnose(overlapping(9), {...third, fraction: 1, rule: 'rank'}).verdictReason, /holds all 900/);
   for (const map of [oneEpoch, constant]) assert.equal(diagnose(map, third).verdict, 'undecided');
+});
+
+const counts = {selected: [60, 30], all: [500, 400]};
+
+test('a reference no better than the most frequent class is ineffective, and a weak one doubtful at best', () => {
+  const judged = (inDistributionAccuracy: number | undefined, numShared = 300) =>
+    diagnose(
+      overlapping(numShared),
+      {...third, fraction: 1 / 3, rule: 'rank'},
+      {classCounts: counts, inDistributionAccuracy},
+    );
+  // The majority is 500 of 900; a quarter of the way from there to 1 is 2/3.
+  assert.equal(judged(0.55).verdict, 'ineffective');
+  assert.equal(judged(0.66).verdict, 'doubtful');
+  assert.equal(judged(0.67).verdict, 'effective');
+  assert.equal(judged(0.67).verdictReason, judged(undefined).verdictReason);
+  assert.match(
+    judged(0.66).verdictReason,
+    /^the reference is right on 66\.0 % .* 55\.6 % and 66\.7 % would do; 100\.0 % of 300/,
+  );
+  assert.match(judged(0.66).warnings[0], /^The reference is right on 66\.0 %/);
+  assert.equal(judged(0.99, 100).verdict, 'ineffective', 'accuracy does not make up for chance overlap');
+});
+
+test('thresholds are those that are given', () => {
+  const judged = (thresholds: Partial<typeof defaultThresholds>) =>
+    diagnose(
+      overlapping(140),
+      {...third, fraction: 1 / 3, rule: 'rank'},
+      {
+        classCounts: counts,
+        inDistributionAccuracy: 0.6,
+        thresholds: {...defaultThresholds, lastEpochGain: 1, neverLearned: 1, labelShift: 0.12, ...thresholds},
+      },
+    );
+  assert.equal(judged({}).verdict, 'doubtful');
+  assert.equal(judged({overlapExcess: 0.15, accuracySkill: 0.05}).verdict, 'effective');
+  assert.equal(judged({overlapExcess: 0.15}).verdict, 'doubtful');
+  assert.equal(judged({}).warnings.length, 1);
+  assert.equal(judged({accuracySkill: 0.05}).warnings.length, 0);
+  assert.match(
+    judged({labelShift: 0.05}).warnings[1],
+    /labels of the selection differ .* by 11\.1 % \(more than 5\.0 %\)/,
+  );
+});
+
+test('the signatures of a map that will not serve are warned of', () => {
+  const falling = dynamicsFromPTrue(Array.from({length: 10}, (_, i) => [0.1 + i / 100, 0.1, 0.3 + i / 50]));
+  const map = buildDataMap(falling);
+  const {warnings, lastEpochGain} = diagnose(map, {...third, rule: 'rank'});
+  assert.ok(Math.abs(lastEpochGain! - 0.29) < 1e-6);
+  assert.ok(warnings.some(text => /has not converged: mean p_true still rose by 0\.290/.test(text)));
+  assert.ok(warnings.some(text => /100\.0 % of the instances were right at no epoch/.test(text)));
+  assert.ok(warnings.some(text => /^Few instances are easy: 40\.0 % .* fewer than the 49\.0 %/.test(text)));
+  assert.equal(diagnose(buildDataMap(falling, {burnOut: 1}), third).lastEpochGain, undefined);
+});
+
+test('ties, undefined scores and an empty selection are warned of', () => {
+  const warned = (variability: number[], rest: Partial<Selection> = {}) => {
+    const map = mapOf(variability);
+    const selection: Selection = {...third, fraction: 0.4, ...rest};
+    return diagnose(map, selection, {subset: selectSubset(map, selection)}).warnings.join('\n');
+  };
+  assert.match(
+    warned([0.1, 0.5, 0.2, 0.5, 0.5]),
+    /Nothing is selected of the 2 asked for\nTies decide: 3 instances \(60\.0 %\) .* all of them are left out/,
+  );
+  assert.match(
+    warned([0.1, 0.5, 0.2, 0.5, 0.5], {rule: 'rank'}),
+    /Ties decide: 3 .* those with the lower index are in/,
+  );
+  assert.doesNotMatch(warned([0.1, 0.5, 0.2, 0.4, 0.3]), /Ties|Nothing/);
+  const criterion = {metric: 'variability', order: 'highest-first'} as const;
+  assert.match(warned([0.1, Number.NaN, 0.2], {criterion}), /1 of 3 scores are not defined/);
 });

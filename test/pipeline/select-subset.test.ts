@@ -2,28 +2,19 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {buildDataMap} from '../../src/pipeline/build-data-map.js';
+import {compareDataMaps, overlapOf} from '../../src/pipeline/compare-data-maps.js';
 import {selectSubset} from '../../src/pipeline/select-subset.js';
-import type {DataMap, Region, Selection} from '../../src/pipeline/types.js';
+import type {Region, Selection} from '../../src/pipeline/types.js';
 import {permutation, randomStream} from '../../src/random.js';
 import {needsShared} from '../support/shared.js';
-import {dynamicsFromPTrue, dynamicsOf, eachMapCase, parityCases} from './parity-cases.js';
+import {close} from './close.js';
+import {dynamicsFromPTrue, dynamicsOf, eachMapCase, mapOf, parityCases} from './parity-cases.js';
 
 const selection = (region: Region, fraction: number, rule: Selection['rule'] = 'upstream-quantile'): Selection => ({
   criterion: {region},
   fraction,
   rule,
   seed: 0,
-});
-
-/** A map whose variability and confidence are given. */
-const mapOf = (variability: number[], confidence = variability): DataMap => ({
-  numInstances: variability.length,
-  epochs: {first: 0, last: 3},
-  variabilityEstimator: 'sample',
-  variability: Float32Array.from(variability),
-  confidence: Float32Array.from(confidence),
-  correctness: new Uint32Array(variability.length).fill(4),
-  forgettingEvents: new Uint32Array(variability.length),
 });
 
 for (const mapCase of eachMapCase())
@@ -36,6 +27,18 @@ for (const mapCase of eachMapCase())
     assert.deepEqual([...select('hard-to-learn').instances], expected.selected_hard_to_learn);
     assert.deepEqual([...select('easy-complement').instances], expected.easy_complement);
     assert.equal(select('random').instances.length, expected.random_count);
+    if (input.logits) assert.deepEqual([...select('error-set').instances], expected.jtt_error_set_last_epoch);
+    const {ambiguous, hardToLearn, easyRatio} = compareDataMaps(
+      {...map, selection: selection('ambiguous', input.q), selected: select('ambiguous').instances},
+      {...map, selection: selection('ambiguous', input.q), selected: select('hard-to-learn').instances},
+    );
+    const {intersection, jaccard, easy_fraction} = expected.overlap_ambiguous_hard;
+    const both = overlapOf(select('ambiguous').instances, select('hard-to-learn').instances, map.numInstances);
+    assert.equal(both.sharedCount, intersection.length);
+    close([both.jaccard], [jaccard ?? Number.NaN], 1e-12, 'Jaccard index');
+    close([easyRatio], [easy_fraction], 1e-12, 'easy fraction');
+    assert.equal(ambiguous.sharedCount, expected.selected_ambiguous.length);
+    assert.equal(hardToLearn.sharedCount, expected.selected_hard_to_learn.length);
     if (input.logits) return;
     assert.equal(select('ambiguous').threshold ?? null, float32.amb_threshold);
     assert.equal(select('hard-to-learn').threshold ?? null, float32.hard_threshold);
@@ -44,11 +47,18 @@ for (const mapCase of eachMapCase())
 test('as many of N distinct scores pass as in libtorch, and as many are drawn at random', {skip: needsShared}, () => {
   for (const {N, ...counts} of parityCases().selection_counts.rows) {
     const map = mapOf(Array.from({length: N}, (_, i) => i));
-    for (const [q, {torch_float32, random_int_floor}] of Object.entries(counts)) {
-      const count = (region: Region) => selectSubset(map, selection(region, Number(q))).instances.length;
+    for (const [q, {torch_float32, random_int_floor, cartography_head}] of Object.entries(counts)) {
+      const count = (region: Region, rule?: Selection['rule']) =>
+        selectSubset(map, selection(region, Number(q), rule)).instances.length;
       assert.equal(count('ambiguous'), torch_float32, `N = ${N}, q = ${q}`);
       assert.equal(count('random'), random_int_floor, `random, N = ${N}, q = ${q}`);
+      assert.equal(count('ambiguous', 'cartography-head'), cartography_head, `cartography, N = ${N}, q = ${q}`);
     }
+  }
+  for (const [N, q, inFloat32, inFloat64] of parityCases().selection_counts.float32_vs_float64_differences) {
+    const map = mapOf(Array.from({length: N}, (_, i) => i));
+    assert.equal(selectSubset(map, selection('ambiguous', Number(q))).instances.length, inFloat32);
+    assert.notEqual(inFloat32, inFloat64);
   }
 });
 

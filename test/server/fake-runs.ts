@@ -4,7 +4,7 @@ import {FtftError} from '../../src/errors.js';
 import type {Creation, DynamicsCreation, DynamicsPart, EventRange, ImportHeader, Runs} from '../../src/runs/api.js';
 import {isTerminal} from '../../src/runs/run-state.js';
 import type {DataMapRecord, DatasetRecord, LogEvent, RunRecord, StoredEvent} from '../../src/runs/types.js';
-import {dataMapColumns, datasetRecord, runRecord, time} from './records.js';
+import {dataMapColumns, dataMapComparison, datasetRecord, runRecord, time} from './records.js';
 
 export class FakeRuns implements Runs {
   readonly datasets = new Map<string, DatasetRecord>();
@@ -107,6 +107,12 @@ export class FakeRuns implements Runs {
 
   async readDataMap(id: string) {
     return dataMapColumns(this.getDataMap(id).instanceCount);
+  }
+
+  async compareDataMaps(id: string, otherId: string) {
+    this.calls.push({id, otherId});
+    this.fail('compareDataMaps');
+    return dataMapComparison;
   }
 
   lastSequence(id: string): number {

@@ -1,4 +1,5 @@
 // Records and events for the server's tests, with every field set.
+import type {DataMapComparison} from '../../src/pipeline/compare-data-maps.js';
 import type {DataMapColumns, DataMapRecord, DatasetRecord, LogEvent, RunRecord} from '../../src/runs/types.js';
 
 export const time = Date.UTC(2025, 0, 2, 3, 4, 5);
@@ -83,10 +84,21 @@ export const dataMapRecord = (id: string, changes: Partial<DataMapRecord> = {}):
     neverLearnedRatio: 0.1,
     verdict: 'effective',
     verdictReason: 'they overlap',
+    lastEpochGain: 0.02,
+    warnings: ['Few instances are easy'],
   },
   digest: 'cd',
   isFinal: true,
   createTime: time,
+  metrics: ['el2n', 'loss-trajectory'],
+  scoreWindow: 2,
+  labelShift: 0.125,
+  inDistributionAccuracy: 0.875,
+  epochDiagnostics: [
+    {epoch: 0, accuracy: 0.5, pTrue: 0.4, trainLoss: 0.7},
+    {epoch: 1, accuracy: 0.75, pTrue: 0.6, trainLoss: 0.5},
+  ],
+  thresholds: {overlapExcess: 0.3, accuracySkill: 0.2, lastEpochGain: 0.1, labelShift: 0.2, neverLearned: 0.3},
   ...changes,
 });
 
@@ -99,9 +111,35 @@ export function dataMapColumns(count: number): DataMapColumns {
     forgettingEvents: Uint32Array.from({length: count}, (_, i) => i % 2),
     isSelected: Uint8Array.from({length: count}, (_, i) => (i % 3 === 0 ? 1 : 0)),
     scores: new Float32Array(0),
+    metricColumns: [
+      {metric: 'el2n', values: column(i => i / 7)},
+      {metric: 'loss-trajectory', values: Float32Array.from({length: 2 * count}, (_, i) => i)},
+    ],
     instanceIds: Array.from({length: count}, (_, i) => `instance-${i}`),
   };
 }
+
+const overlap = (sharedCount: number) => ({
+  count: 4,
+  otherCount: 5,
+  sharedCount,
+  overlap: sharedCount / 4,
+  otherOverlap: sharedCount / 5,
+  jaccard: sharedCount / (9 - sharedCount),
+  chanceOverlap: 0.5,
+});
+
+export const dataMapComparison: DataMapComparison = {
+  numInstances: 10,
+  selected: overlap(1),
+  ambiguous: overlap(2),
+  hardToLearn: overlap(3),
+  confidenceSpearman: 0.25,
+  variabilitySpearman: -0.25,
+  easyRatio: 0.4,
+  otherEasyRatio: 0.3,
+  agreement: {counts: Array.from({length: 16}, (_, i) => i), ratio: 0.6, kappa: 0.2},
+};
 
 /** A chunk whose values tell epoch and instance apart. */
 export function chunk(

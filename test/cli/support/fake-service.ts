@@ -2,7 +2,7 @@
 import {setTimeout as sleep} from 'node:timers/promises';
 import {createServer, ServerError, Status} from 'nice-grpc';
 import {BadRequest, ErrorInfo, errorDetailsServerMiddleware, RichServerError} from 'nice-grpc-error-details';
-import type {DataMap} from '../../../src/server/gen/ftft/v1/data_map.js';
+import {CompareDataMapsResponse, type DataMap} from '../../../src/server/gen/ftft/v1/data_map.js';
 import type {Dataset, ImportDatasetHeader} from '../../../src/server/gen/ftft/v1/dataset.js';
 import type {ImportDynamicsRequest} from '../../../src/server/gen/ftft/v1/dynamics.js';
 import {
@@ -146,7 +146,10 @@ function implementation(fake: FakeService): FtftServiceImplementation {
       return {run: {...run, progress: {...run.progress!, committedEpochs: 2}}, warnings: ['epoch 2 was dropped']};
     },
     deleteRun: none,
-    compareDataMaps: none,
+    async compareDataMaps(request) {
+      note('compareDataMaps', request);
+      return CompareDataMapsResponse.fromPartial({instanceCount: 10, confidenceSpearman: 0.5});
+    },
     async importDataset(requests, {signal}) {
       let header: ImportDatasetHeader | undefined;
       const pieces: Buffer[] = [];

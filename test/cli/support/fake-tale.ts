@@ -105,6 +105,7 @@ export function fakeBlock(firstInstance: number, instanceCount: number): DataMap
     selected: bits(indices.map(i => i >= 7)),
     score: Buffer.alloc(0),
     instanceIds: indices.map(i => `movie-${i}`),
+    metricColumns: [],
   };
 }
 

@@ -76,6 +76,8 @@ export enum Region {
   REGION_EASY_COMPLEMENT = 4,
   /** REGION_RANDOM - Uniform at random, the control arm. */
   REGION_RANDOM = 5,
+  /** REGION_ERROR_SET - Wrong at the last epoch used, the error set of JTT (Liu et al. 2021); the share does not matter. */
+  REGION_ERROR_SET = 6,
   UNRECOGNIZED = -1,
 }
 
@@ -99,6 +101,9 @@ export function regionFromJSON(object: any): Region {
     case 5:
     case "REGION_RANDOM":
       return Region.REGION_RANDOM;
+    case 6:
+    case "REGION_ERROR_SET":
+      return Region.REGION_ERROR_SET;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -120,13 +125,18 @@ export function regionToJSON(object: Region): string {
       return "REGION_EASY_COMPLEMENT";
     case Region.REGION_RANDOM:
       return "REGION_RANDOM";
+    case Region.REGION_ERROR_SET:
+      return "REGION_ERROR_SET";
     case Region.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
   }
 }
 
-/** Score of an instance, over the epochs used. P are softmax probabilities, z logits, y the gold label. */
+/**
+ * Score of an instance, over the epochs used. P are softmax probabilities, z logits, y the gold label, E the number of epochs. Those
+ * marked (logits) need a run that kept its logits, FAILED_PRECONDITION otherwise.
+ */
 export enum InstanceMetric {
   /** INSTANCE_METRIC_UNSPECIFIED - Refused. */
   INSTANCE_METRIC_UNSPECIFIED = 0,
@@ -140,14 +150,48 @@ export enum InstanceMetric {
   INSTANCE_METRIC_THRESHOLD_CLOSENESS = 4,
   /** INSTANCE_METRIC_FORGETTING - Times right at an epoch and wrong at the next; an instance never right ranks above all others. */
   INSTANCE_METRIC_FORGETTING = 5,
-  /** INSTANCE_METRIC_EL2N - Mean Euclidean distance of P from the one-hot label. */
+  /** INSTANCE_METRIC_EL2N - (logits) Mean Euclidean distance of P from the one-hot label. */
   INSTANCE_METRIC_EL2N = 6,
-  /** INSTANCE_METRIC_AREA_UNDER_MARGIN - Mean of z_y minus the largest other logit. */
+  /** INSTANCE_METRIC_AREA_UNDER_MARGIN - (logits) Mean of z_y minus the largest other logit. */
   INSTANCE_METRIC_AREA_UNDER_MARGIN = 7,
-  /** INSTANCE_METRIC_ENTROPY - Mean entropy of P. */
+  /** INSTANCE_METRIC_ENTROPY - (logits) Mean entropy of P. */
   INSTANCE_METRIC_ENTROPY = 8,
   /** INSTANCE_METRIC_LOSS - Mean of -log p_true. */
   INSTANCE_METRIC_LOSS = 9,
+  /** INSTANCE_METRIC_FORGETTING_COUNT - Times right at an epoch and wrong at the next; E where never right (Toneva et al. 2019). */
+  INSTANCE_METRIC_FORGETTING_COUNT = 10,
+  /** INSTANCE_METRIC_FIRST_LEARNED - First epoch classified right, counted from the first one used; E where never right. */
+  INSTANCE_METRIC_FIRST_LEARNED = 11,
+  /** INSTANCE_METRIC_PRESENTATIONS_TO_LEARN - 1 + the last epoch classified wrong, counted from the first one used; 0 where never wrong (Toneva et al. 2019). */
+  INSTANCE_METRIC_PRESENTATIONS_TO_LEARN = 12,
+  /** INSTANCE_METRIC_ALEATORIC_UNCERTAINTY - Mean of p_true (1 - p_true) (Data-IQ, Seedat et al. 2022). */
+  INSTANCE_METRIC_ALEATORIC_UNCERTAINTY = 13,
+  /** INSTANCE_METRIC_L1_ERROR - Mean L1 distance of P from the one-hot label, 2 (1 - p_true) (Paul et al. 2021). */
+  INSTANCE_METRIC_L1_ERROR = 14,
+  /** INSTANCE_METRIC_MAX_MARGIN_ERROR - (logits) Mean of the largest other P minus p_true (Paul et al. 2021). */
+  INSTANCE_METRIC_MAX_MARGIN_ERROR = 15,
+  /** INSTANCE_METRIC_SUM_MARGIN_ERROR - (logits) Mean over epochs of the sum over the other classes of P minus p_true (Paul et al. 2021). */
+  INSTANCE_METRIC_SUM_MARGIN_ERROR = 16,
+  /** INSTANCE_METRIC_ACCUMULATED_MARGIN - (logits) Sum of p_true minus the largest other P (CCS, Zheng et al. 2023); low is hard. */
+  INSTANCE_METRIC_ACCUMULATED_MARGIN = 17,
+  /** INSTANCE_METRIC_FINAL_ENTROPY - (logits) Entropy of P at the last epoch used. */
+  INSTANCE_METRIC_FINAL_ENTROPY = 18,
+  /** INSTANCE_METRIC_DYN_UNC - Mean over windows of epochs of 10 times the sample deviation of p_true (Dyn-Unc, He et al. 2023). */
+  INSTANCE_METRIC_DYN_UNC = 19,
+  /** INSTANCE_METRIC_DYN_UNC_RELEASED - The same without the last window, as the released script has it. */
+  INSTANCE_METRIC_DYN_UNC_RELEASED = 20,
+  /**
+   * INSTANCE_METRIC_DUAL - Mean over windows of the first 30 epochs of 10 times the sample deviation of p_true times 1 minus its mean (DUAL, Cho et
+   * al. 2025).
+   */
+  INSTANCE_METRIC_DUAL = 21,
+  /**
+   * INSTANCE_METRIC_TDDS - (logits) Spread inside each window of the change of P from epoch to epoch, the last windows weighing most (TDDS, Zhang et
+   * al. 2023).
+   */
+  INSTANCE_METRIC_TDDS = 22,
+  /** INSTANCE_METRIC_LOSS_TRAJECTORY - -log p_true of every epoch: E values an instance, for BuildDataMapRequest.metrics only (S2L, Yang et al. 2024). */
+  INSTANCE_METRIC_LOSS_TRAJECTORY = 23,
   UNRECOGNIZED = -1,
 }
 
@@ -183,6 +227,48 @@ export function instanceMetricFromJSON(object: any): InstanceMetric {
     case 9:
     case "INSTANCE_METRIC_LOSS":
       return InstanceMetric.INSTANCE_METRIC_LOSS;
+    case 10:
+    case "INSTANCE_METRIC_FORGETTING_COUNT":
+      return InstanceMetric.INSTANCE_METRIC_FORGETTING_COUNT;
+    case 11:
+    case "INSTANCE_METRIC_FIRST_LEARNED":
+      return InstanceMetric.INSTANCE_METRIC_FIRST_LEARNED;
+    case 12:
+    case "INSTANCE_METRIC_PRESENTATIONS_TO_LEARN":
+      return InstanceMetric.INSTANCE_METRIC_PRESENTATIONS_TO_LEARN;
+    case 13:
+    case "INSTANCE_METRIC_ALEATORIC_UNCERTAINTY":
+      return InstanceMetric.INSTANCE_METRIC_ALEATORIC_UNCERTAINTY;
+    case 14:
+    case "INSTANCE_METRIC_L1_ERROR":
+      return InstanceMetric.INSTANCE_METRIC_L1_ERROR;
+    case 15:
+    case "INSTANCE_METRIC_MAX_MARGIN_ERROR":
+      return InstanceMetric.INSTANCE_METRIC_MAX_MARGIN_ERROR;
+    case 16:
+    case "INSTANCE_METRIC_SUM_MARGIN_ERROR":
+      return InstanceMetric.INSTANCE_METRIC_SUM_MARGIN_ERROR;
+    case 17:
+    case "INSTANCE_METRIC_ACCUMULATED_MARGIN":
+      return InstanceMetric.INSTANCE_METRIC_ACCUMULATED_MARGIN;
+    case 18:
+    case "INSTANCE_METRIC_FINAL_ENTROPY":
+      return InstanceMetric.INSTANCE_METRIC_FINAL_ENTROPY;
+    case 19:
+    case "INSTANCE_METRIC_DYN_UNC":
+      return InstanceMetric.INSTANCE_METRIC_DYN_UNC;
+    case 20:
+    case "INSTANCE_METRIC_DYN_UNC_RELEASED":
+      return InstanceMetric.INSTANCE_METRIC_DYN_UNC_RELEASED;
+    case 21:
+    case "INSTANCE_METRIC_DUAL":
+      return InstanceMetric.INSTANCE_METRIC_DUAL;
+    case 22:
+    case "INSTANCE_METRIC_TDDS":
+      return InstanceMetric.INSTANCE_METRIC_TDDS;
+    case 23:
+    case "INSTANCE_METRIC_LOSS_TRAJECTORY":
+      return InstanceMetric.INSTANCE_METRIC_LOSS_TRAJECTORY;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -212,6 +298,34 @@ export function instanceMetricToJSON(object: InstanceMetric): string {
       return "INSTANCE_METRIC_ENTROPY";
     case InstanceMetric.INSTANCE_METRIC_LOSS:
       return "INSTANCE_METRIC_LOSS";
+    case InstanceMetric.INSTANCE_METRIC_FORGETTING_COUNT:
+      return "INSTANCE_METRIC_FORGETTING_COUNT";
+    case InstanceMetric.INSTANCE_METRIC_FIRST_LEARNED:
+      return "INSTANCE_METRIC_FIRST_LEARNED";
+    case InstanceMetric.INSTANCE_METRIC_PRESENTATIONS_TO_LEARN:
+      return "INSTANCE_METRIC_PRESENTATIONS_TO_LEARN";
+    case InstanceMetric.INSTANCE_METRIC_ALEATORIC_UNCERTAINTY:
+      return "INSTANCE_METRIC_ALEATORIC_UNCERTAINTY";
+    case InstanceMetric.INSTANCE_METRIC_L1_ERROR:
+      return "INSTANCE_METRIC_L1_ERROR";
+    case InstanceMetric.INSTANCE_METRIC_MAX_MARGIN_ERROR:
+      return "INSTANCE_METRIC_MAX_MARGIN_ERROR";
+    case InstanceMetric.INSTANCE_METRIC_SUM_MARGIN_ERROR:
+      return "INSTANCE_METRIC_SUM_MARGIN_ERROR";
+    case InstanceMetric.INSTANCE_METRIC_ACCUMULATED_MARGIN:
+      return "INSTANCE_METRIC_ACCUMULATED_MARGIN";
+    case InstanceMetric.INSTANCE_METRIC_FINAL_ENTROPY:
+      return "INSTANCE_METRIC_FINAL_ENTROPY";
+    case InstanceMetric.INSTANCE_METRIC_DYN_UNC:
+      return "INSTANCE_METRIC_DYN_UNC";
+    case InstanceMetric.INSTANCE_METRIC_DYN_UNC_RELEASED:
+      return "INSTANCE_METRIC_DYN_UNC_RELEASED";
+    case InstanceMetric.INSTANCE_METRIC_DUAL:
+      return "INSTANCE_METRIC_DUAL";
+    case InstanceMetric.INSTANCE_METRIC_TDDS:
+      return "INSTANCE_METRIC_TDDS";
+    case InstanceMetric.INSTANCE_METRIC_LOSS_TRAJECTORY:
+      return "INSTANCE_METRIC_LOSS_TRAJECTORY";
     case InstanceMetric.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -254,7 +368,13 @@ export interface DataMap {
   /** False when built from a run that had not finished. */
   final: boolean;
   /** When it was built. */
-  createTime: Date | undefined;
+  createTime:
+    | Date
+    | undefined;
+  /** Scores that were asked for and are kept as columns, those of the selection included. */
+  metrics: InstanceMetric[];
+  /** Epochs of a window of the windowed scores. */
+  scoreWindow: number;
 }
 
 /** A range of epochs, 0-based and inclusive at both ends. */
@@ -281,6 +401,11 @@ export enum MetricCriterion_Order {
   ORDER_HIGHEST_FIRST = 1,
   /** ORDER_LOWEST_FIRST - Lowest scores. */
   ORDER_LOWEST_FIRST = 2,
+  /**
+   * ORDER_BOTH_ENDS - 70 % from the informative end and 30 % from the other, as cartography's both_ends. The informative end is the low one of
+   * confidence, correctness and the margins, the high one of all others. Not by RULE_UPSTREAM_QUANTILE.
+   */
+  ORDER_BOTH_ENDS = 3,
   UNRECOGNIZED = -1,
 }
 
@@ -295,6 +420,9 @@ export function metricCriterion_OrderFromJSON(object: any): MetricCriterion_Orde
     case 2:
     case "ORDER_LOWEST_FIRST":
       return MetricCriterion_Order.ORDER_LOWEST_FIRST;
+    case 3:
+    case "ORDER_BOTH_ENDS":
+      return MetricCriterion_Order.ORDER_BOTH_ENDS;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -310,10 +438,44 @@ export function metricCriterion_OrderToJSON(object: MetricCriterion_Order): stri
       return "ORDER_HIGHEST_FIRST";
     case MetricCriterion_Order.ORDER_LOWEST_FIRST:
       return "ORDER_LOWEST_FIRST";
+    case MetricCriterion_Order.ORDER_BOTH_ENDS:
+      return "ORDER_BOTH_ENDS";
     case MetricCriterion_Order.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
   }
+}
+
+/** A set made of regions, each taken at the selection's share and by its rule. */
+export interface RegionSet {
+  /** Instances in any of these; all instances when empty. */
+  anyOf: Region[];
+  /** And in none of these. */
+  noneOf: Region[];
+}
+
+/**
+ * Coverage-centric selection (CCS, Zheng et al. 2023): the hardest are dropped, the rest is cut into strata of equal width by the
+ * score, and the strata share the number to select equally, the smallest first.
+ */
+export interface StratifiedSampling {
+  /** Score; INSTANCE_METRIC_ACCUMULATED_MARGIN, as in CCS, when unset. Its informative end (see ORDER_BOTH_ENDS) is the hard one. */
+  metric: InstanceMetric;
+  /** Share of all instances to drop, from 0 to less than 1; 0 when unset. */
+  hardestShareDropped: number;
+  /** Strata, 1000 at most; 50 when unset. */
+  strata: number;
+}
+
+/**
+ * Selection over clusters of loss trajectories (S2L, Yang et al. 2024): k-means with Euclidean distance, then the clusters share the
+ * number to select equally, the smallest first.
+ */
+export interface ClusterSampling {
+  /** Clusters, 1000 at most; 100 when unset. */
+  clusters: number;
+  /** Iterations, 1000 at most; 20 when unset. */
+  iterations: number;
 }
 
 /** Which instances FineTuneMain trains on. */
@@ -324,15 +486,28 @@ export interface Selection {
     /** A region of the map. */
     { $case: "region"; value: Region }
     | //
-    /** One end of any metric's ranking. */
+    /** One end of any metric's ranking, or both. */
     { $case: "metric"; value: MetricCriterion }
+    | //
+    /** Union and difference of regions. */
+    { $case: "regions"; value: RegionSet }
+    | //
+    /** Strata of a score. */
+    { $case: "stratified"; value: StratifiedSampling }
+    | //
+    /** Clusters of loss trajectories. */
+    { $case: "clustered"; value: ClusterSampling }
     | undefined;
-  /** Share q of the instances, more than 0 and at most 1; 0.33 when unset. */
+  /** Share q of the instances, more than 0 and at most 1; 0.33 when neither this nor count is set. */
   fraction: number;
   /** Rule. */
   rule: Selection_Rule;
-  /** Seed of REGION_RANDOM. */
+  /** Seed of what is drawn: REGION_RANDOM, strata, clusters. */
   seed: number;
+  /** Number of instances instead of a fraction, at most all; q is then count / N. Not beside fraction. */
+  count: number;
+  /** How classes share the selection. */
+  classBalance: Selection_ClassBalance;
 }
 
 /** How a share of the instances becomes a set. */
@@ -346,6 +521,8 @@ export enum Selection_Rule {
   RULE_UPSTREAM_QUANTILE = 1,
   /** RULE_RANK - Exactly round(q * N) instances, halves rounded up; among equal scores the lower index wins. */
   RULE_RANK = 2,
+  /** RULE_CARTOGRAPHY_HEAD - As allenai/cartography: floor(q * N) + 1 instances of a stable order, so that among equal scores the lower index wins. */
+  RULE_CARTOGRAPHY_HEAD = 3,
   UNRECOGNIZED = -1,
 }
 
@@ -360,6 +537,9 @@ export function selection_RuleFromJSON(object: any): Selection_Rule {
     case 2:
     case "RULE_RANK":
       return Selection_Rule.RULE_RANK;
+    case 3:
+    case "RULE_CARTOGRAPHY_HEAD":
+      return Selection_Rule.RULE_CARTOGRAPHY_HEAD;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -375,7 +555,59 @@ export function selection_RuleToJSON(object: Selection_Rule): string {
       return "RULE_UPSTREAM_QUANTILE";
     case Selection_Rule.RULE_RANK:
       return "RULE_RANK";
+    case Selection_Rule.RULE_CARTOGRAPHY_HEAD:
+      return "RULE_CARTOGRAPHY_HEAD";
     case Selection_Rule.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** How classes share the selection. */
+export enum Selection_ClassBalance {
+  /** CLASS_BALANCE_UNSPECIFIED - Same as CLASS_BALANCE_NONE. */
+  CLASS_BALANCE_UNSPECIFIED = 0,
+  /** CLASS_BALANCE_NONE - By score alone. */
+  CLASS_BALANCE_NONE = 1,
+  /** CLASS_BALANCE_PROPORTIONAL - The criterion is applied to each class by itself, which gives the share q of its instances. */
+  CLASS_BALANCE_PROPORTIONAL = 2,
+  /** CLASS_BALANCE_EQUAL - The same, but each class gives the same number, as far as it has them; the rest is shared among the others. */
+  CLASS_BALANCE_EQUAL = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function selection_ClassBalanceFromJSON(object: any): Selection_ClassBalance {
+  switch (object) {
+    case 0:
+    case "CLASS_BALANCE_UNSPECIFIED":
+      return Selection_ClassBalance.CLASS_BALANCE_UNSPECIFIED;
+    case 1:
+    case "CLASS_BALANCE_NONE":
+      return Selection_ClassBalance.CLASS_BALANCE_NONE;
+    case 2:
+    case "CLASS_BALANCE_PROPORTIONAL":
+      return Selection_ClassBalance.CLASS_BALANCE_PROPORTIONAL;
+    case 3:
+    case "CLASS_BALANCE_EQUAL":
+      return Selection_ClassBalance.CLASS_BALANCE_EQUAL;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return Selection_ClassBalance.UNRECOGNIZED;
+  }
+}
+
+export function selection_ClassBalanceToJSON(object: Selection_ClassBalance): string {
+  switch (object) {
+    case Selection_ClassBalance.CLASS_BALANCE_UNSPECIFIED:
+      return "CLASS_BALANCE_UNSPECIFIED";
+    case Selection_ClassBalance.CLASS_BALANCE_NONE:
+      return "CLASS_BALANCE_NONE";
+    case Selection_ClassBalance.CLASS_BALANCE_PROPORTIONAL:
+      return "CLASS_BALANCE_PROPORTIONAL";
+    case Selection_ClassBalance.CLASS_BALANCE_EQUAL:
+      return "CLASS_BALANCE_EQUAL";
+    case Selection_ClassBalance.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
   }
@@ -389,13 +621,16 @@ export interface DataMapDiagnostics {
   hardAmbiguousOverlap: number;
   /** Share of instances right at none of the epochs used. */
   neverLearnedRatio: number;
-  /** Instances asked for, round(q * N). */
+  /** Instances asked for, round(q * N); of each region in a RegionSet. */
   requestedCount: number;
-  /** Score at the edge of the selection; unset for REGION_RANDOM, REGION_EASY_COMPLEMENT and scores that are not finite. */
+  /**
+   * Score at the edge of the selection; unset where no one score is the edge: for REGION_RANDOM, REGION_EASY_COMPLEMENT,
+   * REGION_ERROR_SET, ORDER_BOTH_ENDS, RegionSet, samplings, class-balanced selections and scores that are not finite.
+   */
   threshold?:
     | number
     | undefined;
-  /** Instances whose score equals the threshold. */
+  /** Instances whose score equals the threshold; over all classes in a class-balanced selection. */
   thresholdTieCount: number;
   /** Labels of the selection beside those of the whole split, in class order. */
   labelBalance: ClassShare[];
@@ -403,6 +638,30 @@ export interface DataMapDiagnostics {
   referenceVerdict: DataMapDiagnostics_ReferenceVerdict;
   /** The numbers behind the verdict, in a sentence. */
   referenceVerdictReason: string;
+  /**
+   * What to look at before the map is used, in sentences, the most important first: ties that decide, a weak reference, few easy
+   * instances, no convergence, instances never learnt, labels that shift.
+   */
+  warnings: string[];
+  /** Share of all instances whose score equals the threshold. */
+  thresholdTieRatio: number;
+  /**
+   * How far the labels of the selection are from those of the split: half the sum over classes of the differences of their
+   * shares, 0 to 1.
+   */
+  labelShift: number;
+  /** Last accuracy of the reference, mean over its evaluation splits in distribution; unset where it was evaluated on none. */
+  inDistributionAccuracy?:
+    | number
+    | undefined;
+  /** Mean p_true of the last epoch used minus that of the one before: near 0 once the reference has converged. Unset for one epoch. */
+  lastEpochGain?:
+    | number
+    | undefined;
+  /** The epochs used, one after the other. */
+  epochs: EpochDiagnostics[];
+  /** Thresholds that verdict and warnings used; settings of the server. */
+  thresholds: DiagnosticThresholds | undefined;
 }
 
 /** Whether the reference is likely to help a main model. */
@@ -462,6 +721,32 @@ export function dataMapDiagnostics_ReferenceVerdictToJSON(object: DataMapDiagnos
   }
 }
 
+/** One epoch over all instances of a map. */
+export interface EpochDiagnostics {
+  /** 0-based. */
+  epoch: number;
+  /** Share of instances classified right. */
+  accuracy: number;
+  /** Mean p_true. */
+  meanPTrue: number;
+  /** Mean training loss as the run reported it. */
+  trainLoss: number;
+}
+
+/** Where verdict and warnings draw the line: our own choice, since the paper gives no numbers. */
+export interface DiagnosticThresholds {
+  /** Least (o - c) / (1 - c) of an effective reference, o the overlap of ambiguous and hard-to-learn and c its level by chance. */
+  overlapExcess: number;
+  /** Least (a - m) / (1 - m) of an effective reference, a its accuracy in distribution and m the share of the most frequent class. */
+  accuracySkill: number;
+  /** Most last_epoch_gain of a reference that has converged. */
+  lastEpochGain: number;
+  /** Most label_shift without a warning. */
+  labelShift: number;
+  /** Most never_learned_ratio without a warning. */
+  neverLearned: number;
+}
+
 /** Share of one class. */
 export interface ClassShare {
   /** Name of the class, or its index for dynamics imported without a dataset. */
@@ -488,10 +773,20 @@ export interface DataMapBlock {
   forgettingEvents: number[];
   /** Bit column: selected. */
   selected: Buffer;
-  /** Float column: score of the selection's MetricCriterion; empty where a region was selected. */
+  /** Float column: score of the selection's MetricCriterion or StratifiedSampling; empty where neither was selected by. */
   score: Buffer;
   /** Caller's ids of the instances; only when asked for. */
   instanceIds: string[];
+  /** The scores of DataMap.metrics; only when asked for. */
+  metricColumns: MetricColumn[];
+}
+
+/** One score of a block's instances. */
+export interface MetricColumn {
+  /** Score. */
+  metric: InstanceMetric;
+  /** Float column; of INSTANCE_METRIC_LOSS_TRAJECTORY one row of E values an instance. */
+  values: Buffer;
 }
 
 /** Request of CompareDataMaps. */
@@ -524,6 +819,25 @@ export interface CompareDataMapsResponse {
   easyRatio: number;
   /** Easy ratio of the second map. */
   otherEasyRatio: number;
+  /** In which region each instance is on either map. */
+  regionAgreement:
+    | RegionAgreement
+    | undefined;
+  /** Instances of either map. */
+  instanceCount: number;
+}
+
+/**
+ * Agreement of the regions of two maps. On a map each instance is in one of four cells, in this order: ambiguous and not
+ * hard-to-learn, hard-to-learn and not ambiguous, both, neither (easy).
+ */
+export interface RegionAgreement {
+  /** Sixteen numbers of instances, row-major: the cell on the first map by the cell on the second. */
+  counts: number[];
+  /** Share of the instances that are in the same cell on both. */
+  agreement: number;
+  /** Cohen's kappa, agreement beyond chance; NaN where both maps have all instances in one cell. */
+  kappa: number;
 }
 
 /** How far two subsets A and B of the same N instances agree. Ratios with an empty denominator are NaN. */
@@ -559,6 +873,8 @@ function createBaseDataMap(): DataMap {
     digest: "",
     final: false,
     createTime: undefined,
+    metrics: [],
+    scoreWindow: 0,
   };
 }
 
@@ -602,6 +918,12 @@ export const DataMap: MessageFns<DataMap> = {
     }
     if (message.createTime !== undefined) {
       Timestamp.encode(toTimestamp(message.createTime), writer.uint32(106).fork()).join();
+    }
+    for (const v of message.metrics) {
+      writer.uint32(112).int32(v!);
+    }
+    if (message.scoreWindow !== 0) {
+      writer.uint32(120).int32(message.scoreWindow);
     }
     return writer;
   },
@@ -723,6 +1045,32 @@ export const DataMap: MessageFns<DataMap> = {
             message.createTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag === 112) {
+              message.metrics.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 114) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.metrics.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.scoreWindow = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -770,6 +1118,14 @@ export const DataMap: MessageFns<DataMap> = {
         : isSet(object.create_time)
         ? fromJsonTimestamp(object.create_time)
         : undefined,
+      metrics: globalThis.Array.isArray(object?.metrics)
+        ? object.metrics.map((e: any) => instanceMetricFromJSON(e))
+        : [],
+      scoreWindow: isSet(object.scoreWindow)
+        ? globalThis.Number(object.scoreWindow)
+        : isSet(object.score_window)
+        ? globalThis.Number(object.score_window)
+        : 0,
     };
   },
 
@@ -814,6 +1170,12 @@ export const DataMap: MessageFns<DataMap> = {
     if (message.createTime !== undefined) {
       obj.createTime = message.createTime.toISOString();
     }
+    if (message.metrics?.length) {
+      obj.metrics = message.metrics.map((e) => instanceMetricToJSON(e));
+    }
+    if (message.scoreWindow !== 0) {
+      obj.scoreWindow = Math.round(message.scoreWindow);
+    }
     return obj;
   },
 
@@ -841,6 +1203,8 @@ export const DataMap: MessageFns<DataMap> = {
     message.digest = object.digest ?? "";
     message.final = object.final ?? false;
     message.createTime = object.createTime ?? undefined;
+    message.metrics = object.metrics?.map((e) => e) || [];
+    message.scoreWindow = object.scoreWindow ?? 0;
     return message;
   },
 };
@@ -1015,8 +1379,311 @@ export const MetricCriterion: MessageFns<MetricCriterion> = {
   },
 };
 
+function createBaseRegionSet(): RegionSet {
+  return { anyOf: [], noneOf: [] };
+}
+
+export const RegionSet: MessageFns<RegionSet> = {
+  encode(message: RegionSet, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.anyOf) {
+      writer.uint32(8).int32(v!);
+    }
+    for (const v of message.noneOf) {
+      writer.uint32(16).int32(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegionSet {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegionSet();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.anyOf.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.anyOf.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.noneOf.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.noneOf.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RegionSet {
+    return {
+      anyOf: globalThis.Array.isArray(object?.anyOf)
+        ? object.anyOf.map((e: any) => regionFromJSON(e))
+        : globalThis.Array.isArray(object?.any_of)
+        ? object.any_of.map((e: any) => regionFromJSON(e))
+        : [],
+      noneOf: globalThis.Array.isArray(object?.noneOf)
+        ? object.noneOf.map((e: any) => regionFromJSON(e))
+        : globalThis.Array.isArray(object?.none_of)
+        ? object.none_of.map((e: any) => regionFromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: RegionSet): unknown {
+    const obj: any = {};
+    if (message.anyOf?.length) {
+      obj.anyOf = message.anyOf.map((e) => regionToJSON(e));
+    }
+    if (message.noneOf?.length) {
+      obj.noneOf = message.noneOf.map((e) => regionToJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RegionSet>): RegionSet {
+    return RegionSet.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RegionSet>): RegionSet {
+    const message = createBaseRegionSet();
+    message.anyOf = object.anyOf?.map((e) => e) || [];
+    message.noneOf = object.noneOf?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseStratifiedSampling(): StratifiedSampling {
+  return { metric: 0, hardestShareDropped: 0, strata: 0 };
+}
+
+export const StratifiedSampling: MessageFns<StratifiedSampling> = {
+  encode(message: StratifiedSampling, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.metric !== 0) {
+      writer.uint32(8).int32(message.metric);
+    }
+    if (message.hardestShareDropped !== 0) {
+      writer.uint32(17).double(message.hardestShareDropped);
+    }
+    if (message.strata !== 0) {
+      writer.uint32(24).int32(message.strata);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StratifiedSampling {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStratifiedSampling();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.metric = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.hardestShareDropped = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.strata = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StratifiedSampling {
+    return {
+      metric: isSet(object.metric) ? instanceMetricFromJSON(object.metric) : 0,
+      hardestShareDropped: isSet(object.hardestShareDropped)
+        ? globalThis.Number(object.hardestShareDropped)
+        : isSet(object.hardest_share_dropped)
+        ? globalThis.Number(object.hardest_share_dropped)
+        : 0,
+      strata: isSet(object.strata) ? globalThis.Number(object.strata) : 0,
+    };
+  },
+
+  toJSON(message: StratifiedSampling): unknown {
+    const obj: any = {};
+    if (message.metric !== 0) {
+      obj.metric = instanceMetricToJSON(message.metric);
+    }
+    if (message.hardestShareDropped !== 0) {
+      obj.hardestShareDropped = floatToJson(message.hardestShareDropped);
+    }
+    if (message.strata !== 0) {
+      obj.strata = Math.round(message.strata);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StratifiedSampling>): StratifiedSampling {
+    return StratifiedSampling.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StratifiedSampling>): StratifiedSampling {
+    const message = createBaseStratifiedSampling();
+    message.metric = object.metric ?? 0;
+    message.hardestShareDropped = object.hardestShareDropped ?? 0;
+    message.strata = object.strata ?? 0;
+    return message;
+  },
+};
+
+function createBaseClusterSampling(): ClusterSampling {
+  return { clusters: 0, iterations: 0 };
+}
+
+export const ClusterSampling: MessageFns<ClusterSampling> = {
+  encode(message: ClusterSampling, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.clusters !== 0) {
+      writer.uint32(8).int32(message.clusters);
+    }
+    if (message.iterations !== 0) {
+      writer.uint32(16).int32(message.iterations);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClusterSampling {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClusterSampling();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.clusters = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.iterations = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClusterSampling {
+    return {
+      clusters: isSet(object.clusters) ? globalThis.Number(object.clusters) : 0,
+      iterations: isSet(object.iterations) ? globalThis.Number(object.iterations) : 0,
+    };
+  },
+
+  toJSON(message: ClusterSampling): unknown {
+    const obj: any = {};
+    if (message.clusters !== 0) {
+      obj.clusters = Math.round(message.clusters);
+    }
+    if (message.iterations !== 0) {
+      obj.iterations = Math.round(message.iterations);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ClusterSampling>): ClusterSampling {
+    return ClusterSampling.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ClusterSampling>): ClusterSampling {
+    const message = createBaseClusterSampling();
+    message.clusters = object.clusters ?? 0;
+    message.iterations = object.iterations ?? 0;
+    return message;
+  },
+};
+
 function createBaseSelection(): Selection {
-  return { criterion: undefined, fraction: 0, rule: 0, seed: 0 };
+  return { criterion: undefined, fraction: 0, rule: 0, seed: 0, count: 0, classBalance: 0 };
 }
 
 export const Selection: MessageFns<Selection> = {
@@ -1028,6 +1695,15 @@ export const Selection: MessageFns<Selection> = {
       case "metric":
         MetricCriterion.encode(message.criterion.value, writer.uint32(18).fork()).join();
         break;
+      case "regions":
+        RegionSet.encode(message.criterion.value, writer.uint32(50).fork()).join();
+        break;
+      case "stratified":
+        StratifiedSampling.encode(message.criterion.value, writer.uint32(58).fork()).join();
+        break;
+      case "clustered":
+        ClusterSampling.encode(message.criterion.value, writer.uint32(66).fork()).join();
+        break;
     }
     if (message.fraction !== 0) {
       writer.uint32(25).double(message.fraction);
@@ -1037,6 +1713,12 @@ export const Selection: MessageFns<Selection> = {
     }
     if (message.seed !== 0) {
       writer.uint32(40).uint32(message.seed);
+    }
+    if (message.count !== 0) {
+      writer.uint32(72).int64(message.count);
+    }
+    if (message.classBalance !== 0) {
+      writer.uint32(80).int32(message.classBalance);
     }
     return writer;
   },
@@ -1070,6 +1752,30 @@ export const Selection: MessageFns<Selection> = {
             message.criterion = { $case: "metric", value: MetricCriterion.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.criterion = { $case: "regions", value: RegionSet.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.criterion = { $case: "stratified", value: StratifiedSampling.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.criterion = { $case: "clustered", value: ClusterSampling.decode(reader, reader.uint32()) };
+            continue;
+          }
           case 3: {
             if (tag !== 25) {
               break;
@@ -1094,6 +1800,22 @@ export const Selection: MessageFns<Selection> = {
             message.seed = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.count = longToNumber(reader.int64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.classBalance = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1112,10 +1834,22 @@ export const Selection: MessageFns<Selection> = {
         ? { $case: "region", value: regionFromJSON(object.region) }
         : isSet(object.metric)
         ? { $case: "metric", value: MetricCriterion.fromJSON(object.metric) }
+        : isSet(object.regions)
+        ? { $case: "regions", value: RegionSet.fromJSON(object.regions) }
+        : isSet(object.stratified)
+        ? { $case: "stratified", value: StratifiedSampling.fromJSON(object.stratified) }
+        : isSet(object.clustered)
+        ? { $case: "clustered", value: ClusterSampling.fromJSON(object.clustered) }
         : undefined,
       fraction: isSet(object.fraction) ? globalThis.Number(object.fraction) : 0,
       rule: isSet(object.rule) ? selection_RuleFromJSON(object.rule) : 0,
       seed: isSet(object.seed) ? globalThis.Number(object.seed) : 0,
+      count: isSet(object.count) ? globalThis.Number(object.count) : 0,
+      classBalance: isSet(object.classBalance)
+        ? selection_ClassBalanceFromJSON(object.classBalance)
+        : isSet(object.class_balance)
+        ? selection_ClassBalanceFromJSON(object.class_balance)
+        : 0,
     };
   },
 
@@ -1125,6 +1859,12 @@ export const Selection: MessageFns<Selection> = {
       obj.region = regionToJSON(message.criterion.value);
     } else if (message.criterion?.$case === "metric") {
       obj.metric = MetricCriterion.toJSON(message.criterion.value);
+    } else if (message.criterion?.$case === "regions") {
+      obj.regions = RegionSet.toJSON(message.criterion.value);
+    } else if (message.criterion?.$case === "stratified") {
+      obj.stratified = StratifiedSampling.toJSON(message.criterion.value);
+    } else if (message.criterion?.$case === "clustered") {
+      obj.clustered = ClusterSampling.toJSON(message.criterion.value);
     }
     if (message.fraction !== 0) {
       obj.fraction = floatToJson(message.fraction);
@@ -1134,6 +1874,12 @@ export const Selection: MessageFns<Selection> = {
     }
     if (message.seed !== 0) {
       obj.seed = Math.round(message.seed);
+    }
+    if (message.count !== 0) {
+      obj.count = Math.round(message.count);
+    }
+    if (message.classBalance !== 0) {
+      obj.classBalance = selection_ClassBalanceToJSON(message.classBalance);
     }
     return obj;
   },
@@ -1156,10 +1902,30 @@ export const Selection: MessageFns<Selection> = {
         }
         break;
       }
+      case "regions": {
+        if (object.criterion?.value !== undefined && object.criterion?.value !== null) {
+          message.criterion = { $case: "regions", value: RegionSet.fromPartial(object.criterion.value) };
+        }
+        break;
+      }
+      case "stratified": {
+        if (object.criterion?.value !== undefined && object.criterion?.value !== null) {
+          message.criterion = { $case: "stratified", value: StratifiedSampling.fromPartial(object.criterion.value) };
+        }
+        break;
+      }
+      case "clustered": {
+        if (object.criterion?.value !== undefined && object.criterion?.value !== null) {
+          message.criterion = { $case: "clustered", value: ClusterSampling.fromPartial(object.criterion.value) };
+        }
+        break;
+      }
     }
     message.fraction = object.fraction ?? 0;
     message.rule = object.rule ?? 0;
     message.seed = object.seed ?? 0;
+    message.count = object.count ?? 0;
+    message.classBalance = object.classBalance ?? 0;
     return message;
   },
 };
@@ -1175,6 +1941,13 @@ function createBaseDataMapDiagnostics(): DataMapDiagnostics {
     labelBalance: [],
     referenceVerdict: 0,
     referenceVerdictReason: "",
+    warnings: [],
+    thresholdTieRatio: 0,
+    labelShift: 0,
+    inDistributionAccuracy: undefined,
+    lastEpochGain: undefined,
+    epochs: [],
+    thresholds: undefined,
   };
 }
 
@@ -1206,6 +1979,27 @@ export const DataMapDiagnostics: MessageFns<DataMapDiagnostics> = {
     }
     if (message.referenceVerdictReason !== "") {
       writer.uint32(74).string(message.referenceVerdictReason);
+    }
+    for (const v of message.warnings) {
+      writer.uint32(82).string(v!);
+    }
+    if (message.thresholdTieRatio !== 0) {
+      writer.uint32(89).double(message.thresholdTieRatio);
+    }
+    if (message.labelShift !== 0) {
+      writer.uint32(97).double(message.labelShift);
+    }
+    if (message.inDistributionAccuracy !== undefined) {
+      writer.uint32(105).double(message.inDistributionAccuracy);
+    }
+    if (message.lastEpochGain !== undefined) {
+      writer.uint32(113).double(message.lastEpochGain);
+    }
+    for (const v of message.epochs) {
+      EpochDiagnostics.encode(v!, writer.uint32(122).fork()).join();
+    }
+    if (message.thresholds !== undefined) {
+      DiagnosticThresholds.encode(message.thresholds, writer.uint32(130).fork()).join();
     }
     return writer;
   },
@@ -1295,6 +2089,62 @@ export const DataMapDiagnostics: MessageFns<DataMapDiagnostics> = {
             message.referenceVerdictReason = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.warnings.push(reader.string());
+            continue;
+          }
+          case 11: {
+            if (tag !== 89) {
+              break;
+            }
+
+            message.thresholdTieRatio = reader.double();
+            continue;
+          }
+          case 12: {
+            if (tag !== 97) {
+              break;
+            }
+
+            message.labelShift = reader.double();
+            continue;
+          }
+          case 13: {
+            if (tag !== 105) {
+              break;
+            }
+
+            message.inDistributionAccuracy = reader.double();
+            continue;
+          }
+          case 14: {
+            if (tag !== 113) {
+              break;
+            }
+
+            message.lastEpochGain = reader.double();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.epochs.push(EpochDiagnostics.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.thresholds = DiagnosticThresholds.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1350,6 +2200,33 @@ export const DataMapDiagnostics: MessageFns<DataMapDiagnostics> = {
         : isSet(object.reference_verdict_reason)
         ? globalThis.String(object.reference_verdict_reason)
         : "",
+      warnings: globalThis.Array.isArray(object?.warnings)
+        ? object.warnings.map((e: any) => globalThis.String(e))
+        : [],
+      thresholdTieRatio: isSet(object.thresholdTieRatio)
+        ? globalThis.Number(object.thresholdTieRatio)
+        : isSet(object.threshold_tie_ratio)
+        ? globalThis.Number(object.threshold_tie_ratio)
+        : 0,
+      labelShift: isSet(object.labelShift)
+        ? globalThis.Number(object.labelShift)
+        : isSet(object.label_shift)
+        ? globalThis.Number(object.label_shift)
+        : 0,
+      inDistributionAccuracy: isSet(object.inDistributionAccuracy)
+        ? globalThis.Number(object.inDistributionAccuracy)
+        : isSet(object.in_distribution_accuracy)
+        ? globalThis.Number(object.in_distribution_accuracy)
+        : undefined,
+      lastEpochGain: isSet(object.lastEpochGain)
+        ? globalThis.Number(object.lastEpochGain)
+        : isSet(object.last_epoch_gain)
+        ? globalThis.Number(object.last_epoch_gain)
+        : undefined,
+      epochs: globalThis.Array.isArray(object?.epochs)
+        ? object.epochs.map((e: any) => EpochDiagnostics.fromJSON(e))
+        : [],
+      thresholds: isSet(object.thresholds) ? DiagnosticThresholds.fromJSON(object.thresholds) : undefined,
     };
   },
 
@@ -1382,6 +2259,27 @@ export const DataMapDiagnostics: MessageFns<DataMapDiagnostics> = {
     if (message.referenceVerdictReason !== "") {
       obj.referenceVerdictReason = message.referenceVerdictReason;
     }
+    if (message.warnings?.length) {
+      obj.warnings = message.warnings;
+    }
+    if (message.thresholdTieRatio !== 0) {
+      obj.thresholdTieRatio = floatToJson(message.thresholdTieRatio);
+    }
+    if (message.labelShift !== 0) {
+      obj.labelShift = floatToJson(message.labelShift);
+    }
+    if (message.inDistributionAccuracy !== undefined) {
+      obj.inDistributionAccuracy = floatToJson(message.inDistributionAccuracy);
+    }
+    if (message.lastEpochGain !== undefined) {
+      obj.lastEpochGain = floatToJson(message.lastEpochGain);
+    }
+    if (message.epochs?.length) {
+      obj.epochs = message.epochs.map((e) => EpochDiagnostics.toJSON(e));
+    }
+    if (message.thresholds !== undefined) {
+      obj.thresholds = DiagnosticThresholds.toJSON(message.thresholds);
+    }
     return obj;
   },
 
@@ -1399,6 +2297,293 @@ export const DataMapDiagnostics: MessageFns<DataMapDiagnostics> = {
     message.labelBalance = object.labelBalance?.map((e) => ClassShare.fromPartial(e)) || [];
     message.referenceVerdict = object.referenceVerdict ?? 0;
     message.referenceVerdictReason = object.referenceVerdictReason ?? "";
+    message.warnings = object.warnings?.map((e) => e) || [];
+    message.thresholdTieRatio = object.thresholdTieRatio ?? 0;
+    message.labelShift = object.labelShift ?? 0;
+    message.inDistributionAccuracy = object.inDistributionAccuracy ?? undefined;
+    message.lastEpochGain = object.lastEpochGain ?? undefined;
+    message.epochs = object.epochs?.map((e) => EpochDiagnostics.fromPartial(e)) || [];
+    message.thresholds = (object.thresholds !== undefined && object.thresholds !== null)
+      ? DiagnosticThresholds.fromPartial(object.thresholds)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseEpochDiagnostics(): EpochDiagnostics {
+  return { epoch: 0, accuracy: 0, meanPTrue: 0, trainLoss: 0 };
+}
+
+export const EpochDiagnostics: MessageFns<EpochDiagnostics> = {
+  encode(message: EpochDiagnostics, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0) {
+      writer.uint32(8).int32(message.epoch);
+    }
+    if (message.accuracy !== 0) {
+      writer.uint32(17).double(message.accuracy);
+    }
+    if (message.meanPTrue !== 0) {
+      writer.uint32(25).double(message.meanPTrue);
+    }
+    if (message.trainLoss !== 0) {
+      writer.uint32(33).double(message.trainLoss);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EpochDiagnostics {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEpochDiagnostics();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.epoch = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.accuracy = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.meanPTrue = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.trainLoss = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EpochDiagnostics {
+    return {
+      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
+      accuracy: isSet(object.accuracy) ? globalThis.Number(object.accuracy) : 0,
+      meanPTrue: isSet(object.meanPTrue)
+        ? globalThis.Number(object.meanPTrue)
+        : isSet(object.mean_p_true)
+        ? globalThis.Number(object.mean_p_true)
+        : 0,
+      trainLoss: isSet(object.trainLoss)
+        ? globalThis.Number(object.trainLoss)
+        : isSet(object.train_loss)
+        ? globalThis.Number(object.train_loss)
+        : 0,
+    };
+  },
+
+  toJSON(message: EpochDiagnostics): unknown {
+    const obj: any = {};
+    if (message.epoch !== 0) {
+      obj.epoch = Math.round(message.epoch);
+    }
+    if (message.accuracy !== 0) {
+      obj.accuracy = floatToJson(message.accuracy);
+    }
+    if (message.meanPTrue !== 0) {
+      obj.meanPTrue = floatToJson(message.meanPTrue);
+    }
+    if (message.trainLoss !== 0) {
+      obj.trainLoss = floatToJson(message.trainLoss);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<EpochDiagnostics>): EpochDiagnostics {
+    return EpochDiagnostics.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EpochDiagnostics>): EpochDiagnostics {
+    const message = createBaseEpochDiagnostics();
+    message.epoch = object.epoch ?? 0;
+    message.accuracy = object.accuracy ?? 0;
+    message.meanPTrue = object.meanPTrue ?? 0;
+    message.trainLoss = object.trainLoss ?? 0;
+    return message;
+  },
+};
+
+function createBaseDiagnosticThresholds(): DiagnosticThresholds {
+  return { overlapExcess: 0, accuracySkill: 0, lastEpochGain: 0, labelShift: 0, neverLearned: 0 };
+}
+
+export const DiagnosticThresholds: MessageFns<DiagnosticThresholds> = {
+  encode(message: DiagnosticThresholds, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.overlapExcess !== 0) {
+      writer.uint32(9).double(message.overlapExcess);
+    }
+    if (message.accuracySkill !== 0) {
+      writer.uint32(17).double(message.accuracySkill);
+    }
+    if (message.lastEpochGain !== 0) {
+      writer.uint32(25).double(message.lastEpochGain);
+    }
+    if (message.labelShift !== 0) {
+      writer.uint32(33).double(message.labelShift);
+    }
+    if (message.neverLearned !== 0) {
+      writer.uint32(41).double(message.neverLearned);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DiagnosticThresholds {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDiagnosticThresholds();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.overlapExcess = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.accuracySkill = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.lastEpochGain = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.labelShift = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.neverLearned = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DiagnosticThresholds {
+    return {
+      overlapExcess: isSet(object.overlapExcess)
+        ? globalThis.Number(object.overlapExcess)
+        : isSet(object.overlap_excess)
+        ? globalThis.Number(object.overlap_excess)
+        : 0,
+      accuracySkill: isSet(object.accuracySkill)
+        ? globalThis.Number(object.accuracySkill)
+        : isSet(object.accuracy_skill)
+        ? globalThis.Number(object.accuracy_skill)
+        : 0,
+      lastEpochGain: isSet(object.lastEpochGain)
+        ? globalThis.Number(object.lastEpochGain)
+        : isSet(object.last_epoch_gain)
+        ? globalThis.Number(object.last_epoch_gain)
+        : 0,
+      labelShift: isSet(object.labelShift)
+        ? globalThis.Number(object.labelShift)
+        : isSet(object.label_shift)
+        ? globalThis.Number(object.label_shift)
+        : 0,
+      neverLearned: isSet(object.neverLearned)
+        ? globalThis.Number(object.neverLearned)
+        : isSet(object.never_learned)
+        ? globalThis.Number(object.never_learned)
+        : 0,
+    };
+  },
+
+  toJSON(message: DiagnosticThresholds): unknown {
+    const obj: any = {};
+    if (message.overlapExcess !== 0) {
+      obj.overlapExcess = floatToJson(message.overlapExcess);
+    }
+    if (message.accuracySkill !== 0) {
+      obj.accuracySkill = floatToJson(message.accuracySkill);
+    }
+    if (message.lastEpochGain !== 0) {
+      obj.lastEpochGain = floatToJson(message.lastEpochGain);
+    }
+    if (message.labelShift !== 0) {
+      obj.labelShift = floatToJson(message.labelShift);
+    }
+    if (message.neverLearned !== 0) {
+      obj.neverLearned = floatToJson(message.neverLearned);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DiagnosticThresholds>): DiagnosticThresholds {
+    return DiagnosticThresholds.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DiagnosticThresholds>): DiagnosticThresholds {
+    const message = createBaseDiagnosticThresholds();
+    message.overlapExcess = object.overlapExcess ?? 0;
+    message.accuracySkill = object.accuracySkill ?? 0;
+    message.lastEpochGain = object.lastEpochGain ?? 0;
+    message.labelShift = object.labelShift ?? 0;
+    message.neverLearned = object.neverLearned ?? 0;
     return message;
   },
 };
@@ -1527,6 +2712,7 @@ function createBaseDataMapBlock(): DataMapBlock {
     selected: Buffer.alloc(0),
     score: Buffer.alloc(0),
     instanceIds: [],
+    metricColumns: [],
   };
 }
 
@@ -1566,6 +2752,9 @@ export const DataMapBlock: MessageFns<DataMapBlock> = {
     }
     for (const v of message.instanceIds) {
       writer.uint32(74).string(v!);
+    }
+    for (const v of message.metricColumns) {
+      MetricColumn.encode(v!, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -1675,6 +2864,14 @@ export const DataMapBlock: MessageFns<DataMapBlock> = {
             message.instanceIds.push(reader.string());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.metricColumns.push(MetricColumn.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1718,6 +2915,11 @@ export const DataMapBlock: MessageFns<DataMapBlock> = {
         : globalThis.Array.isArray(object?.instance_ids)
         ? object.instance_ids.map((e: any) => globalThis.String(e))
         : [],
+      metricColumns: globalThis.Array.isArray(object?.metricColumns)
+        ? object.metricColumns.map((e: any) => MetricColumn.fromJSON(e))
+        : globalThis.Array.isArray(object?.metric_columns)
+        ? object.metric_columns.map((e: any) => MetricColumn.fromJSON(e))
+        : [],
     };
   },
 
@@ -1750,6 +2952,9 @@ export const DataMapBlock: MessageFns<DataMapBlock> = {
     if (message.instanceIds?.length) {
       obj.instanceIds = message.instanceIds;
     }
+    if (message.metricColumns?.length) {
+      obj.metricColumns = message.metricColumns.map((e) => MetricColumn.toJSON(e));
+    }
     return obj;
   },
 
@@ -1767,6 +2972,92 @@ export const DataMapBlock: MessageFns<DataMapBlock> = {
     message.selected = object.selected ?? Buffer.alloc(0);
     message.score = object.score ?? Buffer.alloc(0);
     message.instanceIds = object.instanceIds?.map((e) => e) || [];
+    message.metricColumns = object.metricColumns?.map((e) => MetricColumn.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseMetricColumn(): MetricColumn {
+  return { metric: 0, values: Buffer.alloc(0) };
+}
+
+export const MetricColumn: MessageFns<MetricColumn> = {
+  encode(message: MetricColumn, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.metric !== 0) {
+      writer.uint32(8).int32(message.metric);
+    }
+    if (message.values.length !== 0) {
+      writer.uint32(18).bytes(message.values);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MetricColumn {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMetricColumn();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.metric = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.values = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MetricColumn {
+    return {
+      metric: isSet(object.metric) ? instanceMetricFromJSON(object.metric) : 0,
+      values: isSet(object.values) ? Buffer.from(bytesFromBase64(object.values)) : Buffer.alloc(0),
+    };
+  },
+
+  toJSON(message: MetricColumn): unknown {
+    const obj: any = {};
+    if (message.metric !== 0) {
+      obj.metric = instanceMetricToJSON(message.metric);
+    }
+    if (message.values.length !== 0) {
+      obj.values = base64FromBytes(message.values);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MetricColumn>): MetricColumn {
+    return MetricColumn.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MetricColumn>): MetricColumn {
+    const message = createBaseMetricColumn();
+    message.metric = object.metric ?? 0;
+    message.values = object.values ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -1873,6 +3164,8 @@ function createBaseCompareDataMapsResponse(): CompareDataMapsResponse {
     variabilitySpearman: 0,
     easyRatio: 0,
     otherEasyRatio: 0,
+    regionAgreement: undefined,
+    instanceCount: 0,
   };
 }
 
@@ -1898,6 +3191,12 @@ export const CompareDataMapsResponse: MessageFns<CompareDataMapsResponse> = {
     }
     if (message.otherEasyRatio !== 0) {
       writer.uint32(57).double(message.otherEasyRatio);
+    }
+    if (message.regionAgreement !== undefined) {
+      RegionAgreement.encode(message.regionAgreement, writer.uint32(66).fork()).join();
+    }
+    if (message.instanceCount !== 0) {
+      writer.uint32(72).int64(message.instanceCount);
     }
     return writer;
   },
@@ -1971,6 +3270,22 @@ export const CompareDataMapsResponse: MessageFns<CompareDataMapsResponse> = {
             message.otherEasyRatio = reader.double();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.regionAgreement = RegionAgreement.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.instanceCount = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2012,6 +3327,16 @@ export const CompareDataMapsResponse: MessageFns<CompareDataMapsResponse> = {
         : isSet(object.other_easy_ratio)
         ? globalThis.Number(object.other_easy_ratio)
         : 0,
+      regionAgreement: isSet(object.regionAgreement)
+        ? RegionAgreement.fromJSON(object.regionAgreement)
+        : isSet(object.region_agreement)
+        ? RegionAgreement.fromJSON(object.region_agreement)
+        : undefined,
+      instanceCount: isSet(object.instanceCount)
+        ? globalThis.Number(object.instanceCount)
+        : isSet(object.instance_count)
+        ? globalThis.Number(object.instance_count)
+        : 0,
     };
   },
 
@@ -2038,6 +3363,12 @@ export const CompareDataMapsResponse: MessageFns<CompareDataMapsResponse> = {
     if (message.otherEasyRatio !== 0) {
       obj.otherEasyRatio = floatToJson(message.otherEasyRatio);
     }
+    if (message.regionAgreement !== undefined) {
+      obj.regionAgreement = RegionAgreement.toJSON(message.regionAgreement);
+    }
+    if (message.instanceCount !== 0) {
+      obj.instanceCount = Math.round(message.instanceCount);
+    }
     return obj;
   },
 
@@ -2059,6 +3390,125 @@ export const CompareDataMapsResponse: MessageFns<CompareDataMapsResponse> = {
     message.variabilitySpearman = object.variabilitySpearman ?? 0;
     message.easyRatio = object.easyRatio ?? 0;
     message.otherEasyRatio = object.otherEasyRatio ?? 0;
+    message.regionAgreement = (object.regionAgreement !== undefined && object.regionAgreement !== null)
+      ? RegionAgreement.fromPartial(object.regionAgreement)
+      : undefined;
+    message.instanceCount = object.instanceCount ?? 0;
+    return message;
+  },
+};
+
+function createBaseRegionAgreement(): RegionAgreement {
+  return { counts: [], agreement: 0, kappa: 0 };
+}
+
+export const RegionAgreement: MessageFns<RegionAgreement> = {
+  encode(message: RegionAgreement, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.counts.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.counts) {
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    if (message.agreement !== 0) {
+      writer.uint32(17).double(message.agreement);
+    }
+    if (message.kappa !== 0) {
+      writer.uint32(25).double(message.kappa);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegionAgreement {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegionAgreement();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.counts.push(longToNumber(reader.int64()));
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.counts.push(longToNumber(reader.int64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.agreement = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.kappa = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RegionAgreement {
+    return {
+      counts: globalThis.Array.isArray(object?.counts) ? object.counts.map((e: any) => globalThis.Number(e)) : [],
+      agreement: isSet(object.agreement) ? globalThis.Number(object.agreement) : 0,
+      kappa: isSet(object.kappa) ? globalThis.Number(object.kappa) : 0,
+    };
+  },
+
+  toJSON(message: RegionAgreement): unknown {
+    const obj: any = {};
+    if (message.counts?.length) {
+      obj.counts = message.counts.map((e) => Math.round(e));
+    }
+    if (message.agreement !== 0) {
+      obj.agreement = floatToJson(message.agreement);
+    }
+    if (message.kappa !== 0) {
+      obj.kappa = floatToJson(message.kappa);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RegionAgreement>): RegionAgreement {
+    return RegionAgreement.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RegionAgreement>): RegionAgreement {
+    const message = createBaseRegionAgreement();
+    message.counts = object.counts?.map((e) => e) || [];
+    message.agreement = object.agreement ?? 0;
+    message.kappa = object.kappa ?? 0;
     return message;
   },
 };

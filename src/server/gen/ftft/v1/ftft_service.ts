@@ -12,6 +12,9 @@ import {
   DataMap,
   DataMapBlock,
   EpochRange,
+  InstanceMetric,
+  instanceMetricFromJSON,
+  instanceMetricToJSON,
   Selection,
   VariabilityEstimator,
   variabilityEstimatorFromJSON,
@@ -84,6 +87,12 @@ export interface BuildDataMapRequest {
   requestId: string;
   /** As in TrainReferenceRequest. */
   validateOnly: boolean;
+  /** Scores to keep as columns beside those that every map has; ReadDataMap gives them back. */
+  metrics: InstanceMetric[];
+  /** Epochs of a window of INSTANCE_METRIC_DYN_UNC, DUAL and TDDS, at least 2; 10 when unset. All epochs used where they are fewer. */
+  scoreWindow: number;
+  /** Use the first epochs only, this many, as cartography's burn-out. Not beside epochs. */
+  burnOut: number;
 }
 
 /** Response of BuildDataMap. */
@@ -205,6 +214,8 @@ export interface ReadDataMapRequest {
   limit: number;
   /** Send the caller's instance ids too. */
   includeInstanceIds: boolean;
+  /** Send the columns of DataMap.metrics too. */
+  includeMetrics: boolean;
 }
 
 /** Response of ReadDataMap. */
@@ -551,6 +562,9 @@ function createBaseBuildDataMapRequest(): BuildDataMapRequest {
     selection: undefined,
     requestId: "",
     validateOnly: false,
+    metrics: [],
+    scoreWindow: 0,
+    burnOut: 0,
   };
 }
 
@@ -576,6 +590,15 @@ export const BuildDataMapRequest: MessageFns<BuildDataMapRequest> = {
     }
     if (message.validateOnly !== false) {
       writer.uint32(56).bool(message.validateOnly);
+    }
+    for (const v of message.metrics) {
+      writer.uint32(64).int32(v!);
+    }
+    if (message.scoreWindow !== 0) {
+      writer.uint32(72).int32(message.scoreWindow);
+    }
+    if (message.burnOut !== 0) {
+      writer.uint32(80).int32(message.burnOut);
     }
     return writer;
   },
@@ -649,6 +672,40 @@ export const BuildDataMapRequest: MessageFns<BuildDataMapRequest> = {
             message.validateOnly = reader.bool();
             continue;
           }
+          case 8: {
+            if (tag === 64) {
+              message.metrics.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 66) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.metrics.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.scoreWindow = reader.int32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.burnOut = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -686,6 +743,19 @@ export const BuildDataMapRequest: MessageFns<BuildDataMapRequest> = {
         : isSet(object.validate_only)
         ? globalThis.Boolean(object.validate_only)
         : false,
+      metrics: globalThis.Array.isArray(object?.metrics)
+        ? object.metrics.map((e: any) => instanceMetricFromJSON(e))
+        : [],
+      scoreWindow: isSet(object.scoreWindow)
+        ? globalThis.Number(object.scoreWindow)
+        : isSet(object.score_window)
+        ? globalThis.Number(object.score_window)
+        : 0,
+      burnOut: isSet(object.burnOut)
+        ? globalThis.Number(object.burnOut)
+        : isSet(object.burn_out)
+        ? globalThis.Number(object.burn_out)
+        : 0,
     };
   },
 
@@ -712,6 +782,15 @@ export const BuildDataMapRequest: MessageFns<BuildDataMapRequest> = {
     if (message.validateOnly !== false) {
       obj.validateOnly = message.validateOnly;
     }
+    if (message.metrics?.length) {
+      obj.metrics = message.metrics.map((e) => instanceMetricToJSON(e));
+    }
+    if (message.scoreWindow !== 0) {
+      obj.scoreWindow = Math.round(message.scoreWindow);
+    }
+    if (message.burnOut !== 0) {
+      obj.burnOut = Math.round(message.burnOut);
+    }
     return obj;
   },
 
@@ -731,6 +810,9 @@ export const BuildDataMapRequest: MessageFns<BuildDataMapRequest> = {
       : undefined;
     message.requestId = object.requestId ?? "";
     message.validateOnly = object.validateOnly ?? false;
+    message.metrics = object.metrics?.map((e) => e) || [];
+    message.scoreWindow = object.scoreWindow ?? 0;
+    message.burnOut = object.burnOut ?? 0;
     return message;
   },
 };
@@ -1868,7 +1950,7 @@ export const GetDataMapRequest: MessageFns<GetDataMapRequest> = {
 };
 
 function createBaseReadDataMapRequest(): ReadDataMapRequest {
-  return { name: "", offset: 0, limit: 0, includeInstanceIds: false };
+  return { name: "", offset: 0, limit: 0, includeInstanceIds: false, includeMetrics: false };
 }
 
 export const ReadDataMapRequest: MessageFns<ReadDataMapRequest> = {
@@ -1884,6 +1966,9 @@ export const ReadDataMapRequest: MessageFns<ReadDataMapRequest> = {
     }
     if (message.includeInstanceIds !== false) {
       writer.uint32(32).bool(message.includeInstanceIds);
+    }
+    if (message.includeMetrics !== false) {
+      writer.uint32(40).bool(message.includeMetrics);
     }
     return writer;
   },
@@ -1933,6 +2018,14 @@ export const ReadDataMapRequest: MessageFns<ReadDataMapRequest> = {
             message.includeInstanceIds = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.includeMetrics = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1955,6 +2048,11 @@ export const ReadDataMapRequest: MessageFns<ReadDataMapRequest> = {
         : isSet(object.include_instance_ids)
         ? globalThis.Boolean(object.include_instance_ids)
         : false,
+      includeMetrics: isSet(object.includeMetrics)
+        ? globalThis.Boolean(object.includeMetrics)
+        : isSet(object.include_metrics)
+        ? globalThis.Boolean(object.include_metrics)
+        : false,
     };
   },
 
@@ -1972,6 +2070,9 @@ export const ReadDataMapRequest: MessageFns<ReadDataMapRequest> = {
     if (message.includeInstanceIds !== false) {
       obj.includeInstanceIds = message.includeInstanceIds;
     }
+    if (message.includeMetrics !== false) {
+      obj.includeMetrics = message.includeMetrics;
+    }
     return obj;
   },
 
@@ -1984,6 +2085,7 @@ export const ReadDataMapRequest: MessageFns<ReadDataMapRequest> = {
     message.offset = object.offset ?? 0;
     message.limit = object.limit ?? 0;
     message.includeInstanceIds = object.includeInstanceIds ?? false;
+    message.includeMetrics = object.includeMetrics ?? false;
     return message;
   },
 };
