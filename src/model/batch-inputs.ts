@@ -11,7 +11,7 @@ import {type Tensor, tf} from './tensorflow.js';
 import {realPlaces} from './token-places.js';
 
 /** Far below any score, far above float32's minimum: a score plus this is still finite, and its exponential is 0. */
-const masked = -1e9;
+export const masked = -1e9;
 
 /** FAILED_PRECONDITION/MODEL_INVALID for ids and positions that the model has no embedding for. */
 export function batchInputs(batch: Batch, config: ModelConfig): ModelInputs {
@@ -95,15 +95,14 @@ function relativeInputs(batch: Batch, places: Int32Array, config: ModelConfig): 
 }
 
 /** Of each place of the grid. */
-function positions({inputIds, batchSize, length}: Batch, config: ModelConfig): Int32Array {
-  const {positions} = familyOf(config);
-  if (!positions) return Int32Array.from(inputIds, (_, place) => place % length);
-  const all = new Int32Array(inputIds.length);
-  for (let row = 0; row < batchSize; row++) {
-    const ids = inputIds.subarray(row * length, (row + 1) * length);
-    all.set(positions(ids, config), row * length);
-  }
-  return all;
+function positions({inputIds, length}: Batch, config: ModelConfig): Int32Array {
+  const {padTokenId} = config;
+  if (!familyOf(config).hasPaddedPositions) return Int32Array.from(inputIds, (_, place) => place % length);
+  let position = padTokenId;
+  return inputIds.map((id, place) => {
+    if (place % length === 0) position = padTokenId;
+    return id === padTokenId ? padTokenId : ++position;
+  });
 }
 
 function refuseBeyond(what: string, values: ArrayLike<number>, size: number): void {

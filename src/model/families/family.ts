@@ -60,8 +60,8 @@ export interface Family {
   maxLength(config: ModelConfig): number;
   /** Whether the second text's tokens have type 1; otherwise all have type 0. */
   hasTokenTypes: boolean;
-  /** Rows of the position table for the ids of one text, if it is not 0, 1, 2, …. */
-  positions?(ids: Int32Array, config: ModelConfig): Int32Array;
+  /** Positions count from the padding's id + 1; padding, also where a text spells it out, is not counted and has its id. Else: 0, 1, 2, …. */
+  hasPaddedPositions?: boolean;
   /** [T, D] after the embeddings and after each layer, [R, D] after the last. Each belongs to the reader. */
   hiddenStates(pass: Pass): Generator<Tensor, void>;
 }

@@ -17,11 +17,7 @@ export const roberta: Family = {
   numDropoutSites,
   maxLength: ({maxPositionEmbeddings, padTokenId}) => maxPositionEmbeddings - padTokenId - 1,
   hasTokenTypes: false,
-  /** Padding, also where a text spells it out, is not counted and has its own position. */
-  positions(ids, {padTokenId}) {
-    let position = padTokenId;
-    return ids.map(id => (id === padTokenId ? padTokenId : ++position));
-  },
+  hasPaddedPositions: true,
   *hiddenStates(pass) {
     const x_TD = pass.layers.scope(() => embed('roberta', pass));
     yield x_TD;
