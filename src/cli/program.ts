@@ -3,6 +3,7 @@ import {Command, CommanderError} from 'commander';
 import {readConfig} from '../config.js';
 import {addBuildDataMap, addCompareDataMaps} from './data-map-command.js';
 import {addDemo} from './demo-command.js';
+import {addExport} from './export-command.js';
 import {addImport} from './import-command.js';
 import {addImportDynamics} from './import-dynamics-command.js';
 import type {Io} from './io.js';
@@ -55,6 +56,7 @@ function createProgram(io: Io): Command {
     addCompareDataMaps,
     addFineTuneMain,
     addRuns,
+    addExport,
     addDemo,
   ])
     add(program, io);

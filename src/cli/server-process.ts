@@ -23,11 +23,14 @@ export interface ServerProcess {
   kill(): void;
 }
 
-/** Command line of the server: beside this file, as TypeScript through tsx or compiled. */
-export function serverCommand(): string[] {
+/** Command line of the server. */
+export const serverCommand = (): string[] => processCommand('main');
+
+/** Of a program of ours that nobody imports: above this file, as TypeScript through tsx or compiled. */
+export function processCommand(name: 'main' | 'export'): string[] {
   const ending = extname(import.meta.url);
   const loader = ending === '.ts' ? ['--import', import.meta.resolve('tsx')] : [];
-  return [process.execPath, ...loader, fileURLToPath(new URL(`../main${ending}`, import.meta.url))];
+  return [process.execPath, ...loader, fileURLToPath(new URL(`../${name}${ending}`, import.meta.url))];
 }
 
 /** The server is the head of a process group of its own: a Ctrl-C meant for us does not reach it, and its children can be ended with it. */

@@ -1,5 +1,5 @@
 // A model folder in the layout of the Hugging Face hub ↔ its config and tensors.
-import {readFile, stat, writeFile} from 'node:fs/promises';
+import {mkdir, readFile, stat, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {FtftError} from '../errors.js';
 import {explainDiskError, hasCode, writeFolderAtomically} from './atomic-file.js';
@@ -51,8 +51,14 @@ export async function saveModelFolder(folder: string, {config, tensors, tokenize
   await writeFolderAtomically(folder, async temporary => {
     await writeSafetensors(join(temporary, safetensorsFile), tensors, {format: 'pt'});
     await writeFile(join(temporary, 'config.json'), `${JSON.stringify(config, undefined, 2)}\n`, {flush: true});
-    for (const name of tokenizerFiles) await copyIfPresent(join(tokenizerFolder, name), join(temporary, name));
+    await copyTokenizer(tokenizerFolder, temporary);
   });
+}
+
+/** Whatever there is of a tokenizer's files, and of others that are named. */
+export async function copyTokenizer(from: string, to: string, others: readonly string[] = []): Promise<void> {
+  await mkdir(to, {recursive: true});
+  for (const name of [...tokenizerFiles, ...others]) await copyIfPresent(join(from, name), join(to, name));
 }
 
 async function copyIfPresent(from: string, to: string): Promise<void> {

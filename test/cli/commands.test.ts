@@ -45,6 +45,7 @@ test('every verb has help with an example and the exit codes, and exits 0', asyn
     'runs list',
     'runs get',
     'runs cancel',
+    'export',
     'demo',
   ];
   for (const verb of ['', ...verbs]) {

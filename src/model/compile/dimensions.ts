@@ -37,11 +37,11 @@ export class ShapeNodes {
 
   constructor(private readonly dimensions: Dimensions) {}
 
-  /** Named sizes that an input of the graph has are read off it. */
-  learn(input: Value): void {
-    input.shape.forEach((size, axis) => {
+  /** Named sizes that an input of the graph has, or a value that was given them, are read off it. */
+  learn(value: Value): void {
+    value.shape.forEach((size, axis) => {
       const isNamed = Object.values(this.dimensions).includes(size);
-      if (isNamed && !this.scalars.has(size)) this.scalars.set(size, sizeAt(input, axis));
+      if (isNamed && !this.scalars.has(size)) this.scalars.set(size, sizeAt(value, axis));
     });
   }
 

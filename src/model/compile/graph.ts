@@ -2,7 +2,7 @@
 import type {AttrValue} from './gen/tensorflow.js';
 
 /** TensorFlow's DataType numbers. */
-export const dataTypes = {float32: 1, int32: 3, resource: 20, bool: 10, bfloat16: 14} as const;
+export const dataTypes = {float32: 1, int32: 3, string: 7, resource: 20, bool: 10, bfloat16: 14} as const;
 export type DataType = keyof typeof dataTypes;
 
 export function dataTypeOf(number: number): DataType {
@@ -23,7 +23,7 @@ export interface Node {
   outputs: Value[];
   /** Only where somebody asks for the node by name: placeholders and results. */
   name?: string;
-  /** Of a Const: raw values, little-endian. */
+  /** Of a Const of numbers: raw values, little-endian. */
   content?: Uint8Array;
 }
 
@@ -72,10 +72,19 @@ export function constantOf(type: DataType, shape: number[], content: Uint8Array)
   return makeNode('Const', {dtype: typeAttribute(type)}, [], [{type, shape}], {content}).outputs[0];
 }
 
+/** A constant of texts. */
+export function constantTexts(texts: readonly string[], shape: number[] = [texts.length]): Value {
+  const dim = shape.map(size => ({size}));
+  const stringVal = texts.map(text => Buffer.from(text));
+  const tensor = {dtype: dataTypes.string, tensorShape: {dim}, tensorContent: Buffer.alloc(0), stringVal};
+  const attributes: Node['attributes'] = {dtype: typeAttribute('string'), value: {$case: 'tensor', value: tensor}};
+  return makeNode('Const', attributes, [], [{type: 'string', shape}]).outputs[0];
+}
+
 /** The numbers of a constant, if it is a small one. */
 export function constantNumbers({node, type}: Value): number[] | undefined {
-  if (node.op !== 'Const' || node.content!.byteLength > 256) return undefined;
-  const {buffer} = node.content!.slice();
+  if (node.op !== 'Const' || !node.content || node.content.byteLength > 256) return undefined;
+  const {buffer} = node.content.slice();
   if (type === 'int32') return [...new Int32Array(buffer)];
   return type === 'float32' ? [...new Float32Array(buffer)] : undefined;
 }

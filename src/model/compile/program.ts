@@ -1,10 +1,10 @@
 // Functions of ordinary tfjs code that share variables → one graph in TensorFlow; a call of a function is one native call.
-import {handleOf, nativeBinding, type Tensor, tensorOfHandle, tf} from '../tensorflow.js';
+import {nativeBinding, type Tensor, tf} from '../tensorflow.js';
 import {type Dimensions, markers} from './dimensions.js';
 import {makeNode, type Node, typeAttribute} from './graph.js';
 import {Recorder} from './recorder.js';
 import {rewrite, type Transform} from './rewrite.js';
-import {loadGraph} from './saved-model.js';
+import {loadGraph, runGraph} from './saved-model.js';
 
 /** An input of a function: each size is a number, or the name of a size that every call brings along. */
 export interface InputSpec {
@@ -14,6 +14,8 @@ export interface InputSpec {
 
 export interface FunctionSpec {
   inputs: Record<string, InputSpec>;
+  /** Named sizes that no input has: the body gives them to what it computes, by TensorFlow's EnsureShape. */
+  sizes?: string[];
   /** Is run once, to be recorded. A named size is a large prime here, its marker. Results by name. */
   body: (inputs: Record<string, Tensor>, dimensions: Dimensions) => Record<string, Tensor>;
 }
@@ -40,22 +42,25 @@ export function compile(functions: Record<string, FunctionSpec>, pass: Transform
   const graph = loadGraph(roots);
   return {
     run(name, inputs) {
-      const feeds = Object.keys(inputs).map(input => `${name}/in/${input}:0`);
-      const handles = Object.values(inputs).map(handleOf);
-      const fetches = names[name].map(result => `${result}:0`);
-      const outputs = nativeBinding.runSavedModel(graph, handles, feeds.join(','), fetches.join(','));
-      return Object.fromEntries(
-        names[name].map((result, i) => [result.slice(name.length + 1), tensorOfHandle(outputs[i])]),
-      );
+      const fed = Object.entries(inputs).map(([input, tensor]) => [`${name}/in/${input}`, tensor] as const);
+      const outputs = runGraph(graph, Object.fromEntries(fed), names[name]);
+      return Object.fromEntries(names[name].map((result, i) => [result.slice(name.length + 1), outputs[i]]));
     },
     dispose: () => nativeBinding.deleteSavedModel(graph),
   };
 }
 
-/** The function's results as nodes of their own; the first comes after all updates of variables. */
-function recordFunction(name: string, {inputs, body}: FunctionSpec): {results: Node[]; placeholders: Node[]} {
-  const sizes = Object.values(inputs).flatMap(({shape}) => shape.filter(size => typeof size === 'string'));
-  const dimensions = markers([...new Set(sizes)]);
+export interface RecordedFunction {
+  /** Nodes of their own, `name/result`; the first comes after all updates of variables. */
+  results: Node[];
+  /** `name/in/input` */
+  placeholders: Node[];
+  dimensions: Dimensions;
+}
+
+export function recordFunction(name: string, {inputs, sizes = [], body}: FunctionSpec): RecordedFunction {
+  const ofInputs = Object.values(inputs).flatMap(({shape}) => shape.filter(size => typeof size === 'string'));
+  const dimensions = markers([...new Set([...ofInputs, ...sizes])]);
   const recorder = new Recorder(dimensions);
   const results: Node[] = [];
   // Kept even where no result needs them, so that they can be fed.
@@ -76,7 +81,7 @@ function recordFunction(name: string, {inputs, body}: FunctionSpec): {results: N
     }),
   );
   results[0].after.push(...recorder.writes);
-  return {results, placeholders};
+  return {results, placeholders, dimensions};
 }
 
-const asRecorded: Transform = () => undefined;
+export const asRecorded: Transform = () => undefined;

@@ -114,7 +114,10 @@ export class Recorder {
     } catch (error) {
       throw recordingError(`record the op ${op}`, (error as Error).message);
     }
+    const isNaming = op === 'EnsureShape';
+    if (isNaming) attributes.shape = shapeAttribute(knownShape(outputs[0].shape, this.dimensions));
     const node = makeNode(op, attributes, this.resolveSizes(op, inputs), outputs);
+    if (isNaming) this.sizes.learn(node.outputs[0]);
     this.order(node);
     return node.outputs.map(value => this.describe(value));
   }

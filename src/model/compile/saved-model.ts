@@ -1,9 +1,9 @@
-// A recorded graph → a SavedModel in a folder of its own, loaded by TensorFlow.
+// A recorded graph → a SavedModel in a folder of its own, loaded by TensorFlow; and runs of what was loaded.
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {nativeBinding} from '../tensorflow.js';
-import {type AttrValue, type NodeDef, SavedModel} from './gen/tensorflow.js';
+import {handleOf, nativeBinding, type Tensor, tensorOfHandle} from '../tensorflow.js';
+import {type AttrValue, type MetaGraphDef, type NodeDef, SavedModel} from './gen/tensorflow.js';
 import {dataTypes, type Node, reachable, type Value} from './graph.js';
 
 /** A version of TensorFlow's graph format that all ops here are older than. */
@@ -20,8 +20,20 @@ export function loadGraph(roots: Iterable<Node>): number {
   }
 }
 
+/** Feeds tensors to nodes by name. Results of the nodes asked for, in the current tidy. */
+export function runGraph(graph: number, inputs: Record<string, Tensor>, results: readonly string[]): Tensor[] {
+  const ends = (names: readonly string[]) => names.map(name => `${name}:0`).join(',');
+  const handles = Object.values(inputs).map(handleOf);
+  return nativeBinding.runSavedModel(graph, handles, ends(Object.keys(inputs)), ends(results)).map(tensorOfHandle);
+}
+
+/** What a loader that does not know the graph by heart is told of it. */
+export type Interface = Pick<MetaGraphDef, 'saverDef' | 'collectionDef' | 'signatureDef'>;
+
+const noInterface: Interface = {saverDef: undefined, collectionDef: {}, signatureDef: {}};
+
 /** saved_model.pb of the nodes, each of which comes after what it needs. */
-export function encode(nodes: readonly Node[]): Uint8Array {
+export function encode(nodes: readonly Node[], told: Interface = noInterface): Uint8Array {
   const names = new Map(nodes.map((node, i) => [node, node.name ?? `n${i}`]));
   const reference = ({node, index}: Value) => (index === 0 ? names.get(node)! : `${names.get(node)}:${index}`);
   const node = nodes.map(
@@ -32,7 +44,7 @@ export function encode(nodes: readonly Node[]): Uint8Array {
       attr: attributesOf(node),
     }),
   );
-  const metaGraph = {metaInfoDef: {tags: ['serve']}, graphDef: {node, versions: {producer}}};
+  const metaGraph = {metaInfoDef: {tags: ['serve']}, graphDef: {node, versions: {producer}}, ...told};
   return SavedModel.encode({savedModelSchemaVersion: 1, metaGraphs: [metaGraph]}).finish();
 }
 
@@ -44,6 +56,7 @@ function attributesOf({attributes, content, outputs}: Node): Record<string, Attr
     dtype: dataTypes[type],
     tensorShape: {dim: shape.map(size => ({size}))},
     tensorContent: Buffer.from(content),
+    stringVal: [],
   };
   return {...encoded, value: {value: {$case: 'tensor', value: tensor}}};
 }

@@ -55,6 +55,11 @@ const shapeRules: Record<string, Rule> = {
     const length = parts.reduce((sum, part) => sum + part.shape[axis], 0);
     return [{type: parts[0].type, shape: parts[0].shape.with(axis, length)}];
   },
+  Cumsum: same,
+  // How many fall into each part is known when the graph runs.
+  DynamicPartition: ([x, parts], _, numOutputs) =>
+    Array.from({length: numOutputs}, () => ({type: x.type, shape: [-1, ...x.shape.slice(parts.shape.length)]})),
+  EnsureShape: ([x], {shape}) => [{type: x.type, shape: sizesOf(shape)}],
   ExpandDims: ([x, axis]) => {
     const at = wrap(ints(axis, 'the axis')[0], x.shape.length + 1);
     return [{type: x.type, shape: [...x.shape.slice(0, at), 1, ...x.shape.slice(at)]}];
@@ -91,7 +96,10 @@ const shapeRules: Record<string, Rule> = {
     const {type, shape} = inputs[0];
     return [{type, shape: [...shape.slice(0, at), inputs.length, ...shape.slice(at)]}];
   },
-  Range: ([start, limit]) => [{type: limit.type, shape: [ints(limit, 'the limit')[0] - ints(start, 'the start')[0]]}],
+  Range: ([start, limit]) => {
+    const [[first], [end]] = [start, limit].map(bound => constantNumbers(bound) ?? []);
+    return [{type: limit.type, shape: [first === undefined || end === undefined ? -1 : end - first]}];
+  },
   ReadVariableOp: ([handle], {dtype}) => [{type: typeOf(dtype), shape: handle.shape}],
   Reshape: reshape,
   ScatterNd: ([, updates, shape]) => [{type: updates.type, shape: ints(shape, 'the shape')}],
@@ -118,9 +126,7 @@ const shapeRules: Record<string, Rule> = {
     {type: x.type, shape: [ints(numSegments, 'the number of segments')[0], ...x.shape.slice(ids.shape.length)]},
   ],
   // The shape attribute is the variable's, so that reading it knows it.
-  VarHandleOp: (_, {shape}) => [
-    {type: 'resource', shape: shape.$case === 'shape' ? shape.value.dim.map(({size}) => size) : []},
-  ],
+  VarHandleOp: (_, {shape}) => [{type: 'resource', shape: sizesOf(shape)}],
 };
 
 /** Ops with a rule. */
@@ -173,6 +179,10 @@ function ints(value: Value, what: string): number[] {
 const product = (sizes: readonly number[]) => sizes.reduce((result, size) => result * size, 1);
 const wrap = (axis: number, rank: number) => (axis < 0 ? axis + rank : axis);
 const isTrue = (attribute: Attribute | undefined) => attribute?.$case === 'b' && attribute.value;
+
+function sizesOf(attribute: Attribute): number[] {
+  return attribute.$case === 'shape' ? attribute.value.dim.map(({size}) => size) : [];
+}
 
 function typeOf(attribute: Attribute | undefined): DataType {
   if (attribute?.$case !== 'type') throw new Error('an attribute must name a data type');

@@ -108,3 +108,32 @@ test('a program with named sizes gives the numbers of the eager runtime for batc
     });
   program.dispose();
 });
+
+test('a size that a value turns out to have gets a name, and is computed from then on like any other', () => {
+  const body: FunctionSpec['body'] = ({x}, {N}) => {
+    const isLarge = tf.cast(tf.greater(x, 0.5), 'int32');
+    const [, large] = execute('DynamicPartition', {num_partitions: {int: 2}, T: float}, [x, isLarge], 2);
+    const [named] = execute('EnsureShape', {T: float, shape: {shape: [N]}}, [large]);
+    const pairs = tf.reshape(tf.stack([named, named], 1), [2 * N]);
+    return {
+      pairs,
+      range: execute(
+        'Range',
+        {Tidx: int},
+        [0, N, 1].map(n => tf.scalar(n, 'int32')),
+      )[0],
+    };
+  };
+  const program = compile({f: {inputs: {x: {type: 'float32', shape: ['B']}}, sizes: ['N'], body}});
+  for (const values of [[0.25, 0.75, 1, 0], [1], [0, 0]])
+    tf.tidy(() => {
+      const {pairs, range} = program.run('f', {x: tf.tensor1d(values)});
+      const large = values.filter(value => value > 0.5);
+      assert.deepEqual(
+        [...pairs.dataSync()],
+        large.flatMap(value => [value, value]),
+      );
+      assert.deepEqual([...range.dataSync()], [...large.keys()]);
+    });
+  program.dispose();
+});

@@ -14,6 +14,7 @@ const floats = (...shape: number[]) => filled(shape, i => ((i * 7 + 3) % 23) / 1
 const ints = (...shape: number[]) => filled(shape, i => (i * 5 + 1) % 7, 'int32');
 const bools = (...shape: number[]) => tf.greater(ints(...shape), 2);
 const vector = (...values: number[]) => tf.tensor1d(values, 'int32');
+const bits = (...shape: number[]) => filled(shape, i => i % 2, 'int32');
 const scalar = (value: number) => tf.scalar(value, 'int32');
 
 function filled(shape: number[], value: (i: number) => number, type: 'float32' | 'int32'): Tensor {
@@ -95,6 +96,20 @@ export const cases: Record<string, Case> = {
       one('ConcatV2', {...T, Tidx: int, N: {int: parts.length}}, [...parts, scalar(axis)]);
     return [concat(0, floats(2, 3), floats(1, 3), floats(4, 3)), concat(-1, floats(2, 1, 3), floats(2, 1, 2))];
   },
+  Cumsum: () => {
+    const sum = (axis: number, exclusive: boolean) =>
+      one('Cumsum', {...T, Tidx: int, exclusive: {bool: exclusive}, reverse: {bool: false}}, [
+        floats(2, 3),
+        scalar(axis),
+      ]);
+    return [sum(1, false), sum(-2, true)];
+  },
+  DynamicPartition: () => {
+    const partition = (x: Tensor, parts: Tensor, num: number) =>
+      execute('DynamicPartition', {...T, num_partitions: {int: num}}, [x, parts], num);
+    return [...partition(floats(5, 2), vector(0, 2, 0, 2, 2), 3), ...partition(floats(2, 3), bits(2, 3), 2)];
+  },
+  EnsureShape: () => [one('EnsureShape', {...T, shape: {shape: [-1, 3]}}, [floats(2, 3)])],
   // As tfjs asks for it, without the op's types.
   ExpandDims: () => [0, 1, 2, -1, -2].map(axis => tf.expandDims(floats(2, 3), axis)),
   Fill: () => [one('Fill', {...T, index_type: int}, [vector(2, 3), tf.scalar(5)])],
@@ -144,7 +159,14 @@ export const cases: Record<string, Case> = {
     return [one('OneHot', {...T, TI: int, axis: {int: -1}}, inputs)];
   },
   Pack: () => [0, 1, -1].map(axis => one('Pack', {...T, N: {int: 2}, axis: {int: axis}}, [floats(2, 3), floats(2, 3)])),
-  Range: () => [one('Range', {Tidx: int}, [2, 7, 1].map(scalar))],
+  Range: () => {
+    const computed = tf.max(vector(3, 6, 4));
+    return [
+      one('Range', {Tidx: int}, [2, 7, 1].map(scalar)),
+      one('Range', {Tidx: int}, [scalar(2), computed, scalar(1)]),
+      one('Range', {Tidx: int}, [tf.neg(computed), scalar(0), scalar(1)]),
+    ];
+  },
   ReadVariableOp: () => [variable(() => {})],
   Reshape: () => {
     const reshape = (...shape: number[]) => one('Reshape', {...T, Tshape: int}, [floats(2, 6), vector(...shape)]);

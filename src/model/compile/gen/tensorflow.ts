@@ -10,7 +10,8 @@ export const protobufFileName = "tensorflow.proto";
 
 /**
  * The part of TensorFlow's public protobuf schema that a graph needs to be loaded as a SavedModel; field numbers as in
- * tensorflow/core/protobuf/{saved_model,meta_graph}.proto and tensorflow/core/framework/{graph,node_def,attr_value,tensor,tensor_shape}.proto.
+ * tensorflow/core/protobuf/{saved_model,meta_graph,saver}.proto and
+ * tensorflow/core/framework/{graph,node_def,attr_value,tensor,tensor_shape,variable}.proto.
  */
 
 export interface SavedModel {
@@ -21,10 +22,72 @@ export interface SavedModel {
 export interface MetaGraphDef {
   metaInfoDef: MetaGraphDef_MetaInfoDef | undefined;
   graphDef: GraphDef | undefined;
+  saverDef: SaverDef | undefined;
+  collectionDef: { [key: string]: CollectionDef };
+  signatureDef: { [key: string]: SignatureDef };
 }
 
 export interface MetaGraphDef_MetaInfoDef {
   tags: string[];
+}
+
+export interface MetaGraphDef_CollectionDefEntry {
+  key: string;
+  value: CollectionDef | undefined;
+}
+
+export interface MetaGraphDef_SignatureDefEntry {
+  key: string;
+  value: SignatureDef | undefined;
+}
+
+/** Nodes by which a loader reads the variables from their files. */
+export interface SaverDef {
+  filenameTensorName: string;
+  saveTensorName: string;
+  restoreOpName: string;
+  /** 2: the format of variables.index. */
+  version: number;
+}
+
+export interface CollectionDef {
+  kind: { $case: "bytesList"; value: CollectionDef_BytesList } | undefined;
+}
+
+export interface CollectionDef_BytesList {
+  value: Buffer[];
+}
+
+/** An entry of the collection "variables". */
+export interface VariableDef {
+  variableName: string;
+  initializerName: string;
+  snapshotName: string;
+  isResource: boolean;
+  trainable: boolean;
+}
+
+export interface SignatureDef {
+  inputs: { [key: string]: TensorInfo };
+  outputs: { [key: string]: TensorInfo };
+  methodName: string;
+}
+
+export interface SignatureDef_InputsEntry {
+  key: string;
+  value: TensorInfo | undefined;
+}
+
+export interface SignatureDef_OutputsEntry {
+  key: string;
+  value: TensorInfo | undefined;
+}
+
+export interface TensorInfo {
+  name: string;
+  /** A DataType. */
+  dtype: number;
+  tensorShape: TensorShapeProto | undefined;
 }
 
 export interface GraphDef {
@@ -87,6 +150,8 @@ export interface TensorProto {
     | undefined;
   /** Raw values, row-major, little-endian. */
   tensorContent: Buffer;
+  /** Texts, which have no raw form. */
+  stringVal: Buffer[];
 }
 
 function createBaseSavedModel(): SavedModel {
@@ -147,7 +212,7 @@ export const SavedModel: MessageFns<SavedModel> = {
 };
 
 function createBaseMetaGraphDef(): MetaGraphDef {
-  return { metaInfoDef: undefined, graphDef: undefined };
+  return { metaInfoDef: undefined, graphDef: undefined, saverDef: undefined, collectionDef: {}, signatureDef: {} };
 }
 
 export const MetaGraphDef: MessageFns<MetaGraphDef> = {
@@ -158,6 +223,15 @@ export const MetaGraphDef: MessageFns<MetaGraphDef> = {
     if (message.graphDef !== undefined) {
       GraphDef.encode(message.graphDef, writer.uint32(18).fork()).join();
     }
+    if (message.saverDef !== undefined) {
+      SaverDef.encode(message.saverDef, writer.uint32(26).fork()).join();
+    }
+    globalThis.Object.entries(message.collectionDef).forEach(([key, value]: [string, CollectionDef]) => {
+      MetaGraphDef_CollectionDefEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
+    globalThis.Object.entries(message.signatureDef).forEach(([key, value]: [string, SignatureDef]) => {
+      MetaGraphDef_SignatureDefEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
     return writer;
   },
 
@@ -188,6 +262,36 @@ export const MetaGraphDef: MessageFns<MetaGraphDef> = {
             }
 
             message.graphDef = GraphDef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.saverDef = SaverDef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = MetaGraphDef_CollectionDefEntry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.collectionDef[entry4.key] = entry4.value;
+            }
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = MetaGraphDef_SignatureDefEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.signatureDef[entry5.key] = entry5.value;
+            }
             continue;
           }
         }
@@ -234,6 +338,639 @@ export const MetaGraphDef_MetaInfoDef: MessageFns<MetaGraphDef_MetaInfoDef> = {
             }
 
             message.tags.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMetaGraphDef_CollectionDefEntry(): MetaGraphDef_CollectionDefEntry {
+  return { key: "", value: undefined };
+}
+
+export const MetaGraphDef_CollectionDefEntry: MessageFns<MetaGraphDef_CollectionDefEntry> = {
+  encode(message: MetaGraphDef_CollectionDefEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      CollectionDef.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MetaGraphDef_CollectionDefEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMetaGraphDef_CollectionDefEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = CollectionDef.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMetaGraphDef_SignatureDefEntry(): MetaGraphDef_SignatureDefEntry {
+  return { key: "", value: undefined };
+}
+
+export const MetaGraphDef_SignatureDefEntry: MessageFns<MetaGraphDef_SignatureDefEntry> = {
+  encode(message: MetaGraphDef_SignatureDefEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      SignatureDef.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MetaGraphDef_SignatureDefEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMetaGraphDef_SignatureDefEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = SignatureDef.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSaverDef(): SaverDef {
+  return { filenameTensorName: "", saveTensorName: "", restoreOpName: "", version: 0 };
+}
+
+export const SaverDef: MessageFns<SaverDef> = {
+  encode(message: SaverDef, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.filenameTensorName !== "") {
+      writer.uint32(10).string(message.filenameTensorName);
+    }
+    if (message.saveTensorName !== "") {
+      writer.uint32(18).string(message.saveTensorName);
+    }
+    if (message.restoreOpName !== "") {
+      writer.uint32(26).string(message.restoreOpName);
+    }
+    if (message.version !== 0) {
+      writer.uint32(56).int32(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SaverDef {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSaverDef();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.filenameTensorName = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.saveTensorName = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.restoreOpName = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.version = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCollectionDef(): CollectionDef {
+  return { kind: undefined };
+}
+
+export const CollectionDef: MessageFns<CollectionDef> = {
+  encode(message: CollectionDef, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.kind?.$case) {
+      case "bytesList":
+        CollectionDef_BytesList.encode(message.kind.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CollectionDef {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCollectionDef();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = { $case: "bytesList", value: CollectionDef_BytesList.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCollectionDef_BytesList(): CollectionDef_BytesList {
+  return { value: [] };
+}
+
+export const CollectionDef_BytesList: MessageFns<CollectionDef_BytesList> = {
+  encode(message: CollectionDef_BytesList, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.value) {
+      writer.uint32(10).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CollectionDef_BytesList {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCollectionDef_BytesList();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.value.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseVariableDef(): VariableDef {
+  return { variableName: "", initializerName: "", snapshotName: "", isResource: false, trainable: false };
+}
+
+export const VariableDef: MessageFns<VariableDef> = {
+  encode(message: VariableDef, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.variableName !== "") {
+      writer.uint32(10).string(message.variableName);
+    }
+    if (message.initializerName !== "") {
+      writer.uint32(18).string(message.initializerName);
+    }
+    if (message.snapshotName !== "") {
+      writer.uint32(26).string(message.snapshotName);
+    }
+    if (message.isResource !== false) {
+      writer.uint32(40).bool(message.isResource);
+    }
+    if (message.trainable !== false) {
+      writer.uint32(56).bool(message.trainable);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VariableDef {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVariableDef();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.variableName = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.initializerName = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.snapshotName = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.isResource = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.trainable = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSignatureDef(): SignatureDef {
+  return { inputs: {}, outputs: {}, methodName: "" };
+}
+
+export const SignatureDef: MessageFns<SignatureDef> = {
+  encode(message: SignatureDef, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    globalThis.Object.entries(message.inputs).forEach(([key, value]: [string, TensorInfo]) => {
+      SignatureDef_InputsEntry.encode({ key: key as any, value }, writer.uint32(10).fork()).join();
+    });
+    globalThis.Object.entries(message.outputs).forEach(([key, value]: [string, TensorInfo]) => {
+      SignatureDef_OutputsEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
+    });
+    if (message.methodName !== "") {
+      writer.uint32(26).string(message.methodName);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignatureDef {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignatureDef();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            const entry1 = SignatureDef_InputsEntry.decode(reader, reader.uint32());
+            if (entry1.value !== undefined) {
+              message.inputs[entry1.key] = entry1.value;
+            }
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            const entry2 = SignatureDef_OutputsEntry.decode(reader, reader.uint32());
+            if (entry2.value !== undefined) {
+              message.outputs[entry2.key] = entry2.value;
+            }
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.methodName = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSignatureDef_InputsEntry(): SignatureDef_InputsEntry {
+  return { key: "", value: undefined };
+}
+
+export const SignatureDef_InputsEntry: MessageFns<SignatureDef_InputsEntry> = {
+  encode(message: SignatureDef_InputsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      TensorInfo.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignatureDef_InputsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignatureDef_InputsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = TensorInfo.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSignatureDef_OutputsEntry(): SignatureDef_OutputsEntry {
+  return { key: "", value: undefined };
+}
+
+export const SignatureDef_OutputsEntry: MessageFns<SignatureDef_OutputsEntry> = {
+  encode(message: SignatureDef_OutputsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      TensorInfo.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignatureDef_OutputsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignatureDef_OutputsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = TensorInfo.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTensorInfo(): TensorInfo {
+  return { name: "", dtype: 0, tensorShape: undefined };
+}
+
+export const TensorInfo: MessageFns<TensorInfo> = {
+  encode(message: TensorInfo, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.dtype !== 0) {
+      writer.uint32(16).int32(message.dtype);
+    }
+    if (message.tensorShape !== undefined) {
+      TensorShapeProto.encode(message.tensorShape, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TensorInfo {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTensorInfo();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.dtype = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tensorShape = TensorShapeProto.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -816,7 +1553,7 @@ export const TensorShapeProto_Dim: MessageFns<TensorShapeProto_Dim> = {
 };
 
 function createBaseTensorProto(): TensorProto {
-  return { dtype: 0, tensorShape: undefined, tensorContent: Buffer.alloc(0) };
+  return { dtype: 0, tensorShape: undefined, tensorContent: Buffer.alloc(0), stringVal: [] };
 }
 
 export const TensorProto: MessageFns<TensorProto> = {
@@ -829,6 +1566,9 @@ export const TensorProto: MessageFns<TensorProto> = {
     }
     if (message.tensorContent.length !== 0) {
       writer.uint32(34).bytes(message.tensorContent);
+    }
+    for (const v of message.stringVal) {
+      writer.uint32(66).bytes(v!);
     }
     return writer;
   },
@@ -868,6 +1608,14 @@ export const TensorProto: MessageFns<TensorProto> = {
             }
 
             message.tensorContent = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.stringVal.push(Buffer.from(reader.bytes()));
             continue;
           }
         }
