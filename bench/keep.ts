@@ -9,7 +9,8 @@ import {noteLines, terminalTable} from './report/table.js';
 /** Names under which results are kept, in the order of the page. */
 export const resultNames = [
   'train-steps',
-  'train-families',
+  'train-electra',
+  'train-deberta',
   'train-instances',
   'train-peer',
   'memory',

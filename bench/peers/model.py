@@ -31,7 +31,7 @@ def create(config, numClasses, precision, compiled, dynamic=False):
     try:
         model = build(config, attn_implementation="sdpa")
     except ValueError:  # a family without it
-        model = build(config)
+        model = build(config, attn_implementation="eager")
     model.to(options.device).train()
     made["precision"] = precision
     made["model"] = model
