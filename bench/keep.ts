@@ -11,6 +11,7 @@ export const resultNames = [
   'train-steps',
   'train-electra',
   'train-deberta',
+  'train-deberta-256',
   'train-instances',
   'train-peer',
   'memory',
