@@ -7,15 +7,18 @@ import type {DropoutSite, LayerSet, PositionTables} from './layer-set.js';
 import {activations} from './layers.js';
 import {type AttributeValue, execute, type Tensor, tf} from './tensorflow.js';
 
-/** seeds [numSites, 2] int32; without them there is no dropout. */
-export function fusedLayers(seeds?: Tensor): LayerSet {
+/** seeds [numSites, 2] int32; without them there is no dropout. Layers that nobody will ask for a gradient keep nothing for it. */
+export function fusedLayers(seeds?: Tensor, {forGradient = true} = {}): LayerSet {
   const sites = seeds && tf.unstack(seeds);
   const none = tf.zeros([2], 'int32');
   const drawn = ({rate, site}: DropoutSite) => ({rate: sites ? rate : 0, seed: sites ? sites[site] : none});
   return {
     ...composedLayers(seeds),
     activation: (name, x) => (name === 'gelu' ? gelu(x) : activations[name](x)),
-    addNorm: (x, residual, {scale, offset, epsilon}, site) => addNorm(x, residual, scale, offset, epsilon, drawn(site)),
+    addNorm: (x, residual, {scale, offset, epsilon}, site) => {
+      const inputs = [x, residual, scale, offset];
+      return forGradient ? addNorm(inputs, epsilon, drawn(site)) : normOnly(inputs, epsilon, drawn(site));
+    },
     dropout: (x, site) => dropout(x, drawn(site)),
     attention: (qkv, {starts}, numHeads, site) => attention(qkv, starts, numHeads, drawn(site)),
     relativeAttention: (qkv, layout, tables, numHeads, site) =>
@@ -44,16 +47,22 @@ function dropout(x: Tensor, {rate, seed}: Drawn): Tensor {
   return differentiable({forward: x => ({value: apply(x), saved: []}), backward: dy => [apply(dy)]})(x);
 }
 
-function addNorm(x: Tensor, residual: Tensor, scale: Tensor, offset: Tensor, epsilon: number, site: Drawn): Tensor {
+/** inputs: x, residual, scale, offset. */
+function addNorm(inputs: Tensor[], epsilon: number, site: Drawn): Tensor {
   const rate = {float: site.rate};
   return differentiable({
     forward: (...inputs) => {
-      const attributes = {T, rate, epsilon: {float: epsilon}};
+      const attributes = {T, rate, epsilon: {float: epsilon}, for_gradient: {bool: true}};
       const [value, normal, inverse] = execute('FtftAddNorm', attributes, [...inputs, site.seed], 3);
       return {value, saved: [normal, inverse, inputs[2]]};
     },
     backward: (dy, saved) => execute('FtftAddNormGrad', {T, rate}, [dy, ...saved, site.seed], 4),
-  })(x, residual, scale, offset);
+  })(...inputs);
+}
+
+function normOnly(inputs: Tensor[], epsilon: number, {rate, seed}: Drawn): Tensor {
+  const attributes = {T, rate: {float: rate}, epsilon: {float: epsilon}, for_gradient: {bool: false}};
+  return execute('FtftAddNorm', attributes, [...inputs, seed], 3)[0];
 }
 
 function attention(qkv: Tensor, starts: Tensor, numHeads: number, {rate, seed}: Drawn): Tensor {

@@ -53,6 +53,8 @@ export function fed(batch: Batch, options: EngineOptions): Record<string, Tensor
 
 const layersOf = (options: EngineOptions, seeds?: Tensor) =>
   options.isFused ? fusedLayers(seeds) : composedLayers(seeds);
+const predictingLayers = ({isFused}: EngineOptions) =>
+  isFused ? fusedLayers(undefined, {forGradient: false}) : composedLayers();
 const graphVariable = ({name, shape}: Parameter) => variableOf(name, shape, name);
 
 export function trainFunction(options: EngineOptions): FunctionSpec {
@@ -88,7 +90,7 @@ export function predictFunction(options: EngineOptions): FunctionSpec {
     body(inputs) {
       const variables = new Map(parameters.map(parameter => [parameter.name, graphVariable(parameter)]));
       const weights = (name: string) => variables.get(name)!.read();
-      const pass = {config, weights, inputs: inputs as unknown as ModelInputs, layers: layersOf(options)};
+      const pass = {config, weights, inputs: inputs as unknown as ModelInputs, layers: predictingLayers(options)};
       return {logits: logitsOf(pass, head)};
     },
   };

@@ -65,11 +65,10 @@ const shapeRules: Record<string, Rule> = {
     return [{type: x.type, shape: [...x.shape.slice(0, at), 1, ...x.shape.slice(at)]}];
   },
   Fill: ([shape, value]) => [{type: value.type, shape: ints(shape, 'the shape')}],
-  FtftAddNorm: ([, residual]) => [
-    {type: 'float32', shape: residual.shape},
-    {type: 'float32', shape: residual.shape},
-    {type: 'float32', shape: residual.shape.slice(0, 1)},
-  ],
+  FtftAddNorm: ([, {shape}], {for_gradient}) => {
+    const kept = isTrue(for_gradient) ? [shape, shape.slice(0, 1)] : [[0, 0], [0]];
+    return [shape, ...kept].map(shape => ({type: 'float32', shape}));
+  },
   FtftAddNormGrad: ([dy, , , scale]) =>
     [dy.shape, dy.shape, scale.shape, scale.shape].map(shape => ({type: 'float32', shape})),
   FtftAttention: ([qkv], {num_heads}) => [

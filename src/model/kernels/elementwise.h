@@ -61,7 +61,7 @@ void addNorm(const AddNorm<T>& op, int64_t begin, int64_t end) {
       squares += count == kLanes ? centred * centred : keepFirst(centred * centred, count, 0.0f);
     });
     const float inverse = 1.0f / std::sqrt(sum(squares) / op.width + op.epsilon);
-    op.inverseDeviation[row] = inverse;
+    if (op.inverseDeviation) op.inverseDeviation[row] = inverse;
     forEachVector(op.width, [&](int64_t i, int count) {
       const Floats value = (loadAt(normal, i, count) - mean) * inverse;
       storeAt(normal, i, count, value);

@@ -11,9 +11,10 @@ class Gelu : public Op<T> {
   using Op<T>::Op;
   void Compute(OpKernelContext* c) override {
     const T* x = data<T>(c->input(0));
-    T* y = this->template output<T>(c, 0, c->input(0).shape());
+    const int64_t size = c->input(0).NumElements();
+    T* y = this->template outputInPlace<T>(c, 0, 0);
     if (!y) return;
-    share(c, c->input(0).NumElements(), 3, [=](int64_t i, int64_t end) { loops<T>().gelu(x + i, y + i, end - i); });
+    share(c, size, 3, [=](int64_t i, int64_t end) { loops<T>().gelu(x + i, y + i, end - i); });
   }
 };
 
@@ -53,16 +54,18 @@ class AddNormOp : public Op<T> {
  public:
   using Op<T>::Op;
   void Compute(OpKernelContext* c) override {
-    const Tensor& residual = c->input(1);
-    OP_REQUIRES(c, residual.dims() == 2, absl::InvalidArgumentError("residual must be a matrix"));
-    const int64_t rows = residual.dim_size(0), width = residual.dim_size(1);
-    if (!haveShape(c, 0, 0, residual.shape()) || !haveShape(c, 2, 3, {width})) return;
-    AddNorm<T> op = {width, this->epsilon_, this->site(c, 4), data<T>(c->input(0)), data<float>(residual),
-                     data<float>(c->input(2)), data<float>(c->input(3)),
-                     this->template output<float>(c, 0, residual.shape()),
-                     this->template output<float>(c, 1, residual.shape()),
-                     this->template output<float>(c, 2, {rows})};
+    const TensorShape shape = c->input(1).shape();
+    OP_REQUIRES(c, shape.dims() == 2, absl::InvalidArgumentError("residual must be a matrix"));
+    const int64_t rows = shape.dim_size(0), width = shape.dim_size(1);
+    if (!haveShape(c, 0, 0, shape) || !haveShape(c, 2, 3, {width})) return;
+    const float* residual = data<float>(c->input(1));
+    float* y = this->template outputInPlace<float>(c, 0, 1);
+    float* normal = this->template output<float>(c, 1, this->forGradient_ ? shape : TensorShape({0, 0}));
+    float* inverse = this->template output<float>(c, 2, {this->forGradient_ ? rows : 0});
     if (!c->status().ok()) return;
+    AddNorm<T> op = {width, this->epsilon_, this->site(c, 4), data<T>(c->input(0)), residual,
+                     data<float>(c->input(2)), data<float>(c->input(3)), y,
+                     this->forGradient_ ? normal : y, this->forGradient_ ? inverse : nullptr};
     share(c, rows, 4 * width, [=](int64_t begin, int64_t end) { loops<T>().addNorm(op, begin, end); });
   }
 };

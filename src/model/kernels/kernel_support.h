@@ -66,12 +66,14 @@ class Op : public OpKernel {
   explicit Op(OpKernelConstruction* c) : OpKernel(c) {
     if (c->HasAttr("rate")) OP_REQUIRES_OK(c, c->GetAttr("rate", &rate_));
     if (c->HasAttr("epsilon")) OP_REQUIRES_OK(c, c->GetAttr("epsilon", &epsilon_));
+    if (c->HasAttr("for_gradient")) OP_REQUIRES_OK(c, c->GetAttr("for_gradient", &forGradient_));
     if (c->HasAttr("num_heads")) OP_REQUIRES_OK(c, c->GetAttr("num_heads", &numHeads_));
   }
 
  protected:
   float rate_ = 0, epsilon_ = 0;
   int numHeads_ = 1;
+  bool forGradient_ = true;
 
   /** The site that the op's seed input names. */
   DropoutSite site(OpKernelContext* c, int input) const {
@@ -85,6 +87,15 @@ class Op : public OpKernel {
   U* output(OpKernelContext* c, int index, const TensorShape& shape) const {
     Tensor* tensor = nullptr;
     c->SetStatus(c->allocate_output(index, shape, &tensor));
+    return c->status().ok() ? mutableData<U>(tensor) : nullptr;
+  }
+
+  /** Of the shape of an input, and in its memory where nobody else reads it; that input must not be asked for again. */
+  template <typename U>
+  U* outputInPlace(OpKernelContext* c, int index, int input) const {
+    const TensorShape shape = c->input(input).shape();
+    Tensor* tensor = nullptr;
+    c->SetStatus(c->forward_input_or_allocate_output({input}, index, shape, &tensor));
     return c->status().ok() ? mutableData<U>(tensor) : nullptr;
   }
 };

@@ -16,7 +16,8 @@ struct DropoutSite {
   float rate;
 };
 
-/** Layer norm of dropout(x) + residual over rows of `width`; `normal` is the result before scale and offset. */
+/** Layer norm of dropout(x) + residual over rows of `width`; `normal` is the result before scale and offset; it may be y,
+ * and y may be the residual. Without `inverseDeviation` nothing is kept of that. */
 template <typename T>
 struct AddNorm {
   int64_t width;

@@ -20,13 +20,15 @@ REGISTER_OP("FtftDropout")
     .Attr("T: {float, bfloat16}").Attr("rate: float")
     .Input("x: T").Input("seed: int32").Output("y: T").SetShapeFn(likeInput(0));
 REGISTER_OP("FtftAddNorm")
-    .Attr("T: {float, bfloat16}").Attr("rate: float").Attr("epsilon: float")
+    .Attr("T: {float, bfloat16}").Attr("rate: float").Attr("epsilon: float").Attr("for_gradient: bool = true")
     .Input("x: T").Input("residual: float").Input("scale: float").Input("offset: float").Input("seed: int32")
     .Output("y: float").Output("normal: float").Output("inverse_deviation: float")
     .SetShapeFn([](InferenceContext* c) {
+      bool forGradient;
+      TF_RETURN_IF_ERROR(c->GetAttr("for_gradient", &forGradient));
       c->set_output(0, c->input(1));
-      c->set_output(1, c->input(1));
-      c->set_output(2, c->Vector(c->Dim(c->input(1), 0)));
+      c->set_output(1, forGradient ? c->input(1) : c->Matrix(0, 0));
+      c->set_output(2, forGradient ? c->Vector(c->Dim(c->input(1), 0)) : c->Vector(0));
       return absl::OkStatus();
     });
 REGISTER_OP("FtftAddNormGrad")

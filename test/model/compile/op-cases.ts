@@ -113,9 +113,9 @@ export const cases: Record<string, Case> = {
   // As tfjs asks for it, without the op's types.
   ExpandDims: () => [0, 1, 2, -1, -2].map(axis => tf.expandDims(floats(2, 3), axis)),
   Fill: () => [one('Fill', {...T, index_type: int}, [vector(2, 3), tf.scalar(5)])],
-  FtftAddNorm: () => addNorm(),
+  FtftAddNorm: () => [...addNorm(true), ...addNorm(false)],
   FtftAddNormGrad: () => {
-    const [, normal, inverse] = addNorm();
+    const [, normal, inverse] = addNorm(true);
     const inputs = [floats(2, 8), normal, inverse, floats(8), vector(1, 2)];
     return execute('FtftAddNormGrad', {...T, rate: {float: 0.5}}, inputs, 4);
   },
@@ -218,9 +218,14 @@ export const cases: Record<string, Case> = {
   VarHandleOp: () => [variable(() => {})],
 };
 
-function addNorm(): Tensor[] {
+function addNorm(forGradient: boolean): Tensor[] {
   const inputs = [floats(2, 8), tf.neg(floats(2, 8)), floats(8), floats(8), vector(1, 2)];
-  return execute('FtftAddNorm', {...T, rate: {float: 0.5}, epsilon: {float: 1e-3}}, inputs, 3);
+  return execute(
+    'FtftAddNorm',
+    {...T, rate: {float: 0.5}, epsilon: {float: 1e-3}, for_gradient: {bool: forGradient}},
+    inputs,
+    3,
+  );
 }
 
 const attentionAttributes = {...T, rate: {float: 0.5}, num_heads: {int: 2}};
