@@ -35,7 +35,7 @@ const mayImport: Record<string, string[]> = {
 /** Third-party code has one address. What no folder lists, nobody imports; what none imports is no dependency of ours. */
 const thirdParty: Record<string, string[]> = {
   pipeline: [],
-  data: ['@bufbuild/protobuf', '@huggingface/hub', 'csv-parse'],
+  data: ['@bufbuild/protobuf', '@huggingface/hub', 'csv-parse', 'fzstd', 'hyparquet', 'xxhash-wasm'],
   model: ['@tensorflow/tfjs-node-gpu'],
   runs: ['libsql'],
   server: [

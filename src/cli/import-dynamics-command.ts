@@ -2,6 +2,7 @@
 import {readdir, stat} from 'node:fs/promises';
 import {basename, join} from 'node:path';
 import type {Command} from 'commander';
+import {FileFormat} from '../server/gen/ftft/v1/dataset.js';
 import {
   DynamicsFormat,
   type ImportDynamicsHeader,
@@ -11,7 +12,7 @@ import {
 import type {DeepPartial} from '../server/gen/ftft/v1/ftft_service.js';
 import {resourceName} from './connect.js';
 import {count} from './format.js';
-import {readBytes} from './import-file.js';
+import {formatOfFile, readBytes} from './import-file.js';
 import type {Io} from './io.js';
 import {wrongUsage} from './report-error.js';
 import {type ClientOptions, keyValue, list, print, verb, withClient} from './verb.js';
@@ -41,7 +42,7 @@ export function addImportDynamics(program: Command, io: Io): void {
   ])
     .argument(
       '<paths...>',
-      'a folder with dynamics_epoch_<e>.jsonl (or with training_dynamics/ in it), these files, or one CSV table of guid, epoch, p_true',
+      'a folder with dynamics_epoch_<e>.jsonl (or with training_dynamics/ in it), these files, or one table of guid, epoch, p_true (CSV or Parquet)',
     )
     .option(
       '--dataset <dataset>',
@@ -58,7 +59,7 @@ export function addImportDynamics(program: Command, io: Io): void {
     .action((paths: string[], options: DynamicsOptions) =>
       withClient(options, async client => {
         const sources = await sourcesOf(paths);
-        const header = toHeader(options, sources);
+        const header = toHeader(options, await formatOf(sources));
         const response = await client.importDynamics(parts(header, sources, io), {signal: io.signal});
         for (const warning of response.warnings) io.stderr.write(`warning: ${warning}\n`);
         print(io, options, ImportDynamicsResponse.toJSON(response), () => describe(response, options.validateOnly));
@@ -66,7 +67,14 @@ export function addImportDynamics(program: Command, io: Io): void {
     );
 }
 
-function toHeader(options: DynamicsOptions, [{epoch}]: Source[]): DeepPartial<ImportDynamicsHeader> {
+/** A table is Parquet where it begins so, else CSV. */
+async function formatOf([{file, epoch}]: Source[]): Promise<DynamicsFormat> {
+  if (epoch !== undefined) return DynamicsFormat.DYNAMICS_FORMAT_CARTOGRAPHY_JSONL;
+  const isParquet = file !== '-' && (await formatOfFile(file)) === FileFormat.FILE_FORMAT_PARQUET;
+  return isParquet ? DynamicsFormat.DYNAMICS_FORMAT_P_TRUE_PARQUET : DynamicsFormat.DYNAMICS_FORMAT_P_TRUE_CSV;
+}
+
+function toHeader(options: DynamicsOptions, format: DynamicsFormat): DeepPartial<ImportDynamicsHeader> {
   const {dataset, classes: classNames, label: labels, ...same} = options;
   return {
     runId: same.runId,
@@ -78,10 +86,7 @@ function toHeader(options: DynamicsOptions, [{epoch}]: Source[]): DeepPartial<Im
     validateOnly: same.validateOnly,
     labels,
     classNames,
-    format:
-      epoch === undefined
-        ? DynamicsFormat.DYNAMICS_FORMAT_P_TRUE_CSV
-        : DynamicsFormat.DYNAMICS_FORMAT_CARTOGRAPHY_JSONL,
+    format,
   };
 }
 
@@ -106,7 +111,7 @@ async function sourcesOf(paths: string[]): Promise<Source[]> {
   if (logs.length === 0 && files.length === 1) return [{file: files[0]}];
   if (logs.length < files.length || logs.length === 0)
     throw wrongUsage(
-      `Cannot import dynamics: expected logs dynamics_epoch_<e>.jsonl, or one CSV table, found ${files.map(file => basename(file)).join(', ') || 'none'}`,
+      `Cannot import dynamics: expected logs dynamics_epoch_<e>.jsonl, or one table of p_true, found ${files.map(file => basename(file)).join(', ') || 'none'}`,
     );
   logs.sort((a, b) => a.epoch - b.epoch);
   const twice = logs.find(({epoch}, i) => epoch === logs[i + 1]?.epoch);

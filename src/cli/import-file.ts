@@ -1,7 +1,7 @@
-// A file, or standard input → ImportDataset: bytes in pieces, gunzipped on the way, never the whole file in memory.
+// Files, or standard input → ImportDataset: bytes in pieces as they are, never a whole file in memory. The server unpacks.
 import {createReadStream} from 'node:fs';
-import {stat} from 'node:fs/promises';
-import {createGunzip} from 'node:zlib';
+import {open, stat} from 'node:fs/promises';
+import {basename} from 'node:path';
 import {
   FileFormat,
   type ImportDatasetHeader,
@@ -14,27 +14,43 @@ import {wrongUsage} from './report-error.js';
 /** The contract allows 1 MiB. */
 const pieceBytes = 512 * 1024;
 
-/** By the name's ending, .gz apart; undefined when it says nothing. */
+export const fileFormats: Record<string, FileFormat> = {
+  jsonl: FileFormat.FILE_FORMAT_JSONL,
+  csv: FileFormat.FILE_FORMAT_CSV,
+  tsv: FileFormat.FILE_FORMAT_TSV,
+  parquet: FileFormat.FILE_FORMAT_PARQUET,
+};
+const endings: Record<string, FileFormat> = {
+  ...fileFormats,
+  ndjson: FileFormat.FILE_FORMAT_JSONL,
+  json: FileFormat.FILE_FORMAT_JSONL,
+  tab: FileFormat.FILE_FORMAT_TSV,
+};
+
+/** By the name's ending, .gz and .zst apart; undefined when it says nothing. */
 export function formatOfName(file: string): FileFormat | undefined {
-  const ending = /\.([a-z]+)(?:\.gz)?$/i.exec(file)?.[1].toLowerCase();
-  if (ending === 'jsonl' || ending === 'ndjson') return FileFormat.FILE_FORMAT_JSONL;
-  if (ending === 'csv') return FileFormat.FILE_FORMAT_CSV;
-  if (ending === 'tsv' || ending === 'tab') return FileFormat.FILE_FORMAT_TSV;
-  return undefined;
+  return endings[/\.([a-z]+)(?:\.(?:gz|zst))?$/i.exec(file)?.[1].toLowerCase() ?? ''];
 }
 
-/** Bytes of the file as they were before gzip; `-` is standard input, which is taken as it comes. */
+/** By its first bytes where they tell, else by its name. */
+export async function formatOfFile(file: string): Promise<FileFormat | undefined> {
+  await checkReadable(file);
+  const handle = await open(file);
+  try {
+    const {buffer, bytesRead} = await handle.read(Buffer.alloc(4), 0, 4, 0);
+    const start = buffer.toString('latin1', 0, bytesRead);
+    if (start === 'PAR1') return FileFormat.FILE_FORMAT_PARQUET;
+    return formatOfName(file) ?? (start.startsWith('{') ? FileFormat.FILE_FORMAT_JSONL : undefined);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Bytes of the file; `-` is standard input. */
 export async function* readBytes(file: string, stdin: NodeJS.ReadableStream): AsyncGenerator<Uint8Array> {
   if (file !== '-') await checkReadable(file);
   const source: NodeJS.ReadableStream = file === '-' ? stdin : createReadStream(file, {highWaterMark: pieceBytes});
-  const gunzip = file.endsWith('.gz') ? createGunzip({chunkSize: pieceBytes}) : undefined;
-  if (gunzip) source.once('error', (error: Error) => gunzip.destroy(error));
-  try {
-    for await (const piece of gunzip ? source.pipe(gunzip) : source) yield* cut(Buffer.from(piece));
-  } catch (error) {
-    if (gunzip) throw wrongUsage(`Cannot unpack ${file}: it must be a whole gzip file (${(error as Error).message})`);
-    throw error;
-  }
+  for await (const piece of source) yield* cut(Buffer.from(piece));
 }
 
 /** The first lines only, without a byte more. */
@@ -54,17 +70,29 @@ export async function* firstLines(bytes: AsyncIterable<Uint8Array>, numLines: nu
 }
 
 /** Whole or nothing: the server keeps a split only when every row was right. */
-export async function importBytes(
+export async function importFiles(
+  client: FtftServiceClient,
+  header: DeepPartial<ImportDatasetHeader>,
+  files: {name: string; bytes: AsyncIterable<Uint8Array>}[],
+  signal: AbortSignal,
+): Promise<ImportDatasetResponse> {
+  async function* parts(): AsyncGenerator<DeepPartial<ImportDatasetRequest>> {
+    yield {part: {$case: 'header', value: header}};
+    for (const [i, {name, bytes}] of files.entries()) {
+      if (i > 0) yield {part: {$case: 'fileStart', value: {fileName: basename(name)}}};
+      for await (const data of bytes) yield {part: {$case: 'data', value: Buffer.from(data)}};
+    }
+  }
+  return await client.importDataset(parts(), {signal});
+}
+
+export function importBytes(
   client: FtftServiceClient,
   header: DeepPartial<ImportDatasetHeader>,
   bytes: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<ImportDatasetResponse> {
-  async function* parts(): AsyncGenerator<DeepPartial<ImportDatasetRequest>> {
-    yield {part: {$case: 'header', value: header}};
-    for await (const data of bytes) yield {part: {$case: 'data', value: Buffer.from(data)}};
-  }
-  return await client.importDataset(parts(), {signal});
+  return importFiles(client, header, [{name: '', bytes}], signal);
 }
 
 async function checkReadable(file: string): Promise<void> {

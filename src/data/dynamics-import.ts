@@ -32,6 +32,10 @@ export interface DynamicsOptions {
   known?: KnownInstances;
   /** Instead of refusing the import for a last epoch that lacks instances. */
   dropPartialLastEpoch: boolean;
+  /** Of one log or table, unpacked; 8 GiB. */
+  maxBytes?: number;
+  /** Where a Parquet file lies while it is read; the system's folder for temporary files when undefined. */
+  temporaryFolder?: string;
   /** Of the columns that are held until the import is whole; 2 GiB. */
   maxColumnBytes?: number;
 }
@@ -152,6 +156,9 @@ export class GrowingColumn<T extends Values> {
 export const floats = (length: number): Float32Array => new Float32Array(length);
 export const integers = (length: number): Int32Array => new Int32Array(length);
 export const bytes = (length: number): Uint8Array => new Uint8Array(length);
+
+/** Of one log or table, unpacked. */
+export const defaultMaxBytes = 2 ** 33;
 
 /** For messages: short whatever the value. */
 export function quote(value: unknown): string {

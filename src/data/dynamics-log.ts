@@ -1,9 +1,11 @@
 // Logs of allenai/cartography, one file an epoch (guid, logits_epoch_<e>, gold) → logits by instance; wrong lines are named.
+import {decompressed} from './decompress.js';
 import {
   addGuid,
   ColumnBudget,
   count,
   type DynamicsOptions,
+  defaultMaxBytes,
   Faults,
   floats,
   GrowingColumn,
@@ -30,14 +32,17 @@ export async function readDynamicsLog(
   parts: AsyncIterable<LogPart>,
   options: DynamicsOptions,
 ): Promise<ImportedDynamics> {
+  const {maxBytes = defaultMaxBytes} = options;
   const reader = new LogReader(options);
   for await (const {epoch, bytes} of epochsOf(parts)) {
     reader.begin(epoch);
     try {
-      for await (const row of jsonRows(lineBlocks(bytes, maxLineBytes))) reader.read(row);
+      const log = decompressed(bytes, {fileName: `the log of epoch ${epoch}`, maxBytes});
+      for await (const row of jsonRows(lineBlocks(log, maxLineBytes))) reader.read(row);
     } catch (error) {
       if (!(error instanceof LineError)) throw error;
-      reader.faults.add(`log[epoch ${epoch}, line ${error.line}]`, error.message);
+      const place = error.line > 0 ? `, line ${error.line}` : '';
+      reader.faults.add(`log[epoch ${epoch}${place}]`, error.message);
     }
     reader.end();
   }

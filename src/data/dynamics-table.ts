@@ -1,10 +1,12 @@
 // A table of p_true, one row an instance and epoch (guid, epoch, p_true, and correct and gold where it has them) → columns by instance.
+import {decompressed} from './decompress.js';
 import {
   addGuid,
   bytes,
   ColumnBudget,
   count,
   type DynamicsOptions,
+  defaultMaxBytes,
   Faults,
   floats,
   GrowingColumn,
@@ -13,17 +15,19 @@ import {
   maxClasses,
   quote,
 } from './dynamics-import.js';
+import {type ParquetFile, withParquet} from './parquet.js';
+import {integerText} from './row-reader.js';
 import {csvRows} from './row-readers.js';
 import {LineError, lineBlocks} from './text-lines.js';
 
 /** Values of one row as the file has them, in the order of `tableColumns`; undefined where it has no such column. */
-export interface TableRow {
+interface TableRow {
   /** Line of a CSV file, row of a Parquet file, from 1. */
   place: number;
   values: unknown[];
 }
 
-export const tableColumns = ['guid', 'epoch', 'p_true', 'correct', 'gold'] as const;
+const tableColumns = ['guid', 'epoch', 'p_true', 'correct', 'gold'] as const;
 const numRequired = 3;
 const maxLineBytes = 1 << 20;
 const maxEpochs = 10_000;
@@ -35,22 +39,32 @@ const unknownCorrect = 2;
  * INVALID_ARGUMENT/ROWS_INVALID for what is wrong.
  */
 export async function readDynamicsTable(
-  rows: AsyncIterable<TableRow>,
-  noun: 'line' | 'row',
+  bytes: AsyncIterable<Uint8Array>,
+  format: 'csv' | 'parquet',
   options: DynamicsOptions,
 ): Promise<ImportedDynamics> {
+  const {maxBytes = defaultMaxBytes, temporaryFolder} = options;
+  const noun = format === 'csv' ? 'line' : 'row';
   const reader = new TableReader(noun, options);
+  const table = decompressed(bytes, {fileName: 'the table', maxBytes});
   try {
-    for await (const row of rows) reader.read(row);
+    if (format === 'csv') for await (const row of csvTableRows(table)) reader.read(row);
+    else {
+      const [wanted, others] = [tableColumns.slice(0, numRequired), tableColumns.slice(numRequired)];
+      await withParquet(table, {wanted, others, maxRowBytes: maxLineBytes, temporaryFolder}, async file => {
+        columnPositions(file.columns);
+        for await (const row of parquetTableRows(file)) reader.read(row);
+      });
+    }
   } catch (error) {
     if (!(error instanceof LineError)) throw error;
-    reader.faults.add(`table[${noun} ${error.line}]`, error.message);
+    reader.faults.add(error.line > 0 ? `table[${noun} ${error.line}]` : 'table', error.message);
   }
   return reader.result();
 }
 
 /** Positions of the columns in a header; ROWS_INVALID where one is missing or there twice. */
-export function columnPositions(header: readonly string[]): number[] {
+function columnPositions(header: readonly string[]): number[] {
   const faults = new Faults();
   const positions = tableColumns.map((name, i) => {
     const position = header.indexOf(name);
@@ -63,7 +77,7 @@ export function columnPositions(header: readonly string[]): number[] {
   return positions;
 }
 
-export async function* csvTableRows(file: AsyncIterable<Uint8Array>): AsyncGenerator<TableRow> {
+async function* csvTableRows(file: AsyncIterable<Uint8Array>): AsyncGenerator<TableRow> {
   let positions: number[] | undefined;
   let numCells = 0;
   for await (const row of csvRows(lineBlocks(file, maxLineBytes), maxLineBytes)) {
@@ -72,6 +86,19 @@ export async function* csvTableRows(file: AsyncIterable<Uint8Array>): AsyncGener
     if (!positions) [positions, numCells] = [columnPositions(cells), cells.length];
     else if (cells.length !== numCells) throw new LineError(line, `expected ${numCells} cells, found ${cells.length}`);
     else yield {place: line, values: positions.map(position => (position < 0 ? undefined : cells[position]))};
+  }
+}
+
+async function* parquetTableRows({columns, rows}: ParquetFile): AsyncGenerator<TableRow> {
+  const names = tableColumns.filter(name => columns.includes(name));
+  for await (const row of rows) {
+    if (!('object' in row)) continue;
+    const {object, source, line} = row;
+    const value = (name: string) => (names.includes(name as (typeof names)[number]) ? object[name] : undefined);
+    const {guid} = object;
+    // A long whole number is not to be rounded.
+    const exact = typeof guid === 'number' && Number.isInteger(guid) ? integerText(source, 'guid', guid) : guid;
+    yield {place: line, values: [exact, ...tableColumns.slice(1).map(value)]};
   }
 }
 

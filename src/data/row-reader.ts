@@ -1,11 +1,12 @@
 // Rows, one after the other → examples, violations and warnings.
 import {createHash} from 'node:crypto';
-import {type FieldViolation, invalidFields} from '../errors.js';
+import {type FieldViolation, FtftError, invalidFields} from '../errors.js';
 import type {SplitFormat} from './read-split.js';
 import type {Row} from './row-readers.js';
 import type {Example} from './types.js';
 
-type Role = 'text' | 'textPair' | 'label' | 'id';
+/** V8's Map holds 2^24 entries at most. */
+const maxRows = 16_000_000;
 
 /** Lone surrogates, which JSON can spell and UTF-8 cannot hold. */
 const loneSurrogate = /\p{Cs}/u;
@@ -14,20 +15,39 @@ export class RowReader {
   readonly violations: FieldViolation[] = [];
   readonly examples: Example[] = [];
   readonly classCounts: number[];
-  /** Rows of data, wrong ones included. */
+  /** Rows of data that passed the filters, wrong ones included. */
   numRows = 0;
+  private numFilteredOut = 0;
+  private numFiles = 0;
+  private fileName = '';
   private readonly classOf: Map<string, number>;
   private readonly lineOfUid = new Map<string, number>();
   private readonly labelOfText = new Map<string, number>();
   private readonly empty = {count: 0, line: 0};
   private readonly repeated = {count: 0, line: 0, relabelled: 0};
   /** Positions of the columns of a CSV or TSV file, and how many cells a row has; known after the first row. */
-  private layout: {positions: Map<Role, number>; numCells: number} | undefined;
+  private layout: {positions: Map<string, number>; numCells: number} | undefined;
   private hasWrongColumns = false;
+  private readonly filters: {column: string; values: Set<string>; isExcluding: boolean}[];
 
   constructor(private readonly format: SplitFormat) {
     this.classOf = spellings(format.classLabels);
     this.classCounts = format.classLabels.map(() => 0);
+    this.filters = (format.filters ?? []).map(filter => ({...filter, values: new Set(filter.values)}));
+  }
+
+  /** Before the rows of each file. */
+  beginFile(name = ''): void {
+    this.numFiles++;
+    this.fileName = name;
+    this.layout = undefined;
+  }
+
+  /** Of a file whose rows have names. */
+  checkColumns(names: string[]): void {
+    for (const {field, column} of this.namedColumns())
+      if (names.indexOf(column) < 0 || names.indexOf(column) !== names.lastIndexOf(column))
+        this.violations.push({field, description: this.columnProblem(column, names)});
   }
 
   read(row: Row): void {
@@ -35,20 +55,36 @@ export class RowReader {
       if (!this.hasWrongColumns) this.readHeader(row.cells);
       if (this.format.hasHeaderRow || this.hasWrongColumns) return;
     }
-    const index = this.numRows++;
     const before = this.violations.length;
     const problem = this.rowProblem(row);
     if (problem !== undefined) {
+      this.numRows++;
       this.refuse(row.line, undefined, problem);
       return;
     }
-    const text = this.value(row, 'text');
-    const textPair = this.format.columns.textPair === undefined ? undefined : this.value(row, 'textPair');
+    if (!this.filters.every(filter => this.passes(row, filter))) {
+      if (this.violations.length === before) this.numFilteredOut++;
+      return;
+    }
+    if (this.numRows >= maxRows)
+      throw new FtftError('RESOURCE_EXHAUSTED', `Cannot read the split: expected at most ${maxRows} rows, found more`, {
+        reason: 'MESSAGE_TOO_LARGE',
+      });
+    const index = this.numRows++;
+    const {columns} = this.format;
+    const text = this.value(row, columns.text, 'text');
+    const textPair = columns.textPair === undefined ? undefined : this.value(row, columns.textPair, 'text');
     const label = this.label(row);
-    const uid = this.format.columns.id === undefined ? String(index) : this.value(row, 'id');
+    const uid = columns.id === undefined ? String(index) : this.value(row, columns.id, 'id');
     if (uid !== undefined) this.checkUid(row.line, uid);
     if (this.violations.length > before || text === undefined || label === undefined || uid === undefined) return;
     this.keep(row.line, textPair === undefined ? {uid, text, label} : {uid, text, textPair, label});
+  }
+
+  /** Why there is no row. */
+  emptyReason(): string {
+    if (this.numFilteredOut === 0) return 'the file holds none';
+    return `the filters leave none of ${this.numFilteredOut}`;
   }
 
   warnings(): string[] {
@@ -73,19 +109,32 @@ export class RowReader {
   }
 
   private readHeader(cells: string[]): void {
-    const positions = new Map<Role, number>();
-    for (const role of ['text', 'textPair', 'label', 'id'] as const) {
-      const column = this.format.columns[role];
-      if (column === undefined) continue;
+    const positions = new Map<string, number>();
+    for (const {field, column} of this.namedColumns()) {
       const found = this.format.hasHeaderRow ? cells.indexOf(column) : position(column, cells.length);
-      if (found >= 0 && (!this.format.hasHeaderRow || cells.lastIndexOf(column) === found)) positions.set(role, found);
-      else this.violations.push({field: `columns.${snakeCase[role]}`, description: this.columnProblem(column, cells)});
+      if (found >= 0 && (!this.format.hasHeaderRow || cells.lastIndexOf(column) === found))
+        positions.set(column, found);
+      else this.violations.push({field, description: this.columnProblem(column, cells)});
     }
     if (this.violations.length > 0) this.hasWrongColumns = true;
     else this.layout = {positions, numCells: cells.length};
   }
 
+  /** Every column that is read, and the field of the request that names it. */
+  private namedColumns(): {field: string; column: string}[] {
+    const {columns, filters = []} = this.format;
+    const roles = (['text', 'textPair', 'label', 'id'] as const).flatMap(role => {
+      const column = columns[role];
+      return column === undefined ? [] : [{field: `columns.${snakeCase[role]}`, column}];
+    });
+    return [...roles, ...filters.map(({column}, i) => ({field: `filters[${i}].column`, column}))];
+  }
+
   private columnProblem(column: string, cells: string[]): string {
+    if (this.format.format === 'parquet')
+      return cells.includes(column)
+        ? `expected one column of this name, the file has ${quote(column)} more than once`
+        : `expected one of the columns with one value a row, ${list(cells)}, found ${quote(column)}`;
     if (!this.format.hasHeaderRow)
       return `expected a position from 0 to ${cells.length - 1}, the file having no header row, found ${quote(column)}`;
     if (cells.includes(column))
@@ -93,18 +142,24 @@ export class RowReader {
     return `expected one of the columns of the header row, ${list(cells)}, found ${quote(column)}`;
   }
 
-  /** The cell of a role as text; undefined, with a violation, when there is none. */
-  private value(row: Row, role: Role): string | undefined {
-    const column = this.format.columns[role]!;
-    if ('cells' in row) return row.cells[this.layout?.positions.get(role) ?? -1];
+  /** A value that is missing is none of those that a filter names. */
+  private passes(row: Row, {column, values, isExcluding}: {column: string; values: Set<string>; isExcluding: boolean}) {
+    if ('object' in row && (row.object[column] ?? undefined) === undefined) return isExcluding;
+    const value = this.value(row, column, 'filter');
+    return value !== undefined && values.has(value) !== isExcluding;
+  }
+
+  /** The cell of a column as text; undefined, with a violation, when there is none. */
+  private value(row: Row, column: string, use: 'text' | 'label' | 'id' | 'filter'): string | undefined {
+    if ('cells' in row) return row.cells[this.layout?.positions.get(column) ?? -1];
     if (!('object' in row)) return undefined;
     const value = Object.hasOwn(row.object, column) ? row.object[column] : undefined;
-    const isText = role === 'text' || role === 'textPair';
+    const isText = use === 'text';
     if (typeof value === 'string') {
       if (!loneSurrogate.test(value)) return value;
       this.refuse(row.line, column, 'expected Unicode text, found half of a surrogate pair');
     } else if (typeof value === 'number' && !isText) return numberText(row.source, column, value);
-    else if (typeof value === 'boolean' && role === 'label') return String(value);
+    else if (typeof value === 'boolean' && (use === 'label' || use === 'filter')) return String(value);
     else if (value === undefined)
       this.refuse(row.line, column, `is missing; the object has ${list(Object.keys(row.object))}`);
     else if (value === null) this.refuse(row.line, column, 'is missing: null');
@@ -116,7 +171,7 @@ export class RowReader {
   }
 
   private label(row: Row): number | undefined {
-    const text = this.value(row, 'label');
+    const text = this.value(row, this.format.columns.label, 'label');
     if (text === undefined) return undefined;
     const label = this.classOf.get(text);
     if (label === undefined)
@@ -156,8 +211,13 @@ export class RowReader {
     }
   }
 
-  private refuse(line: number, column: string | undefined, description: string): void {
-    this.violations.push({field: `data[line ${line}]${column === undefined ? '' : `.${column}`}`, description});
+  /** line: 0 for the file as a whole. */
+  refuse(line: number, column: string | undefined, description: string): void {
+    const noun = this.format.format === 'parquet' ? 'row' : 'line';
+    const file = this.numFiles > 1 ? [this.fileName || `file ${this.numFiles}`] : [];
+    const places = [...file, ...(line > 0 ? [`${noun} ${line}`] : [])];
+    const place = places.length === 0 ? '' : `[${places.join(', ')}]`;
+    this.violations.push({field: `data${place}${column === undefined ? '' : `.${column}`}`, description});
   }
 
   private spelledClasses(): string {

@@ -22,9 +22,11 @@ export interface ImportHeader {
   dataset: string;
   split: string;
   isOutOfDistribution: boolean;
-  format: 'jsonl' | 'csv' | 'tsv';
+  format: 'jsonl' | 'csv' | 'tsv' | 'parquet';
   hasHeaderRow: boolean;
   columns: {text: string; textPair?: string; label: string; id?: string};
+  /** Rows that do not pass all of them are left out. */
+  filters: {column: string; values: string[]; isExcluding: boolean}[];
   /** Empty when the dataset exists already. */
   classLabels: {name: string; aliases: string[]}[];
   validateOnly: boolean;
@@ -51,7 +53,7 @@ export interface DynamicsCreation extends Creation {
   trainSplit?: string;
   /** What was trained, for the record. */
   model: string;
-  format: 'cartography-jsonl' | 'p-true-csv';
+  format: 'cartography-jsonl' | 'p-true-csv' | 'p-true-parquet';
   /** Classes in the order of the import; the data set's own when empty. */
   classNames: string[];
   dropPartialLastEpoch: boolean;
@@ -86,7 +88,8 @@ export interface EventRange {
 export interface Runs {
   importDataset(
     header: ImportHeader,
-    bytes: AsyncIterable<Uint8Array>,
+    /** A file name stands before the bytes of each file but the first, which may have one. */
+    parts: AsyncIterable<Uint8Array | {fileName: string}>,
   ): Promise<{dataset: DatasetRecord; split: SplitRecord; warnings: string[]}>;
   getDataset(id: string): DatasetRecord;
   listDatasets(page: Page): {datasets: DatasetRecord[]; nextPageToken: string};

@@ -82,7 +82,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
   const datasets = new Datasets(catalog, splitFiles);
   const instances = new RunInstances(catalog, datasets);
   const dataMaps = new DataMaps(catalog, mapFiles, store, instances, options.thresholds);
-  const dynamicsImports = new DynamicsImports(store, datasets, instances, onAppended);
+  const dynamicsImports = new DynamicsImports(store, datasets, instances, splitFiles.temporaryFolder, onAppended);
   const acceptance = new RunAcceptance(store, datasets, dataMaps, options, (run, events) => {
     onAppended(run, events);
     runner.wake();

@@ -1,7 +1,7 @@
 // A stream of bytes and its header in, a split of a dataset out: whole or not at all.
 import {randomUUID} from 'node:crypto';
 import {setImmediate as nextTurn} from 'node:timers/promises';
-import {type ReadSplit, readSplit} from '../data/read-split.js';
+import {type FileStart, type ReadSplit, readSplit} from '../data/read-split.js';
 import {textKey} from '../data/row-reader.js';
 import type {Example} from '../data/types.js';
 import {FtftError, invalidFields} from '../errors.js';
@@ -30,13 +30,14 @@ export class Datasets {
     private readonly files: FileStore,
   ) {}
 
-  async import(header: ImportHeader, bytes: AsyncIterable<Uint8Array>): Promise<Imported> {
+  async import(header: ImportHeader, parts: AsyncIterable<Uint8Array | FileStart>): Promise<Imported> {
     const {classLabels} = this.check(header);
-    const read = await readSplit(bytes, {
+    const read = await readSplit(parts, {
       ...header,
       classLabels,
       fileName: `${header.dataset}/${header.split}`,
       maxBytes: maxImportBytes,
+      temporaryFolder: this.files.temporaryFolder,
     });
     const same = this.findSame(header, read);
     if (same) return {...same, warnings: read.warnings};
@@ -134,6 +135,7 @@ export class Datasets {
       isOutOfDistribution: header.isOutOfDistribution,
       instanceCount: read.examples.length,
       classCounts: read.classCounts,
+      columns: header.columns,
       digest: read.digest,
       createTime: time,
     };

@@ -6,7 +6,8 @@ import {explainDiskError, syncFolder} from '../data/atomic-file.js';
 import {isDeadOwner} from './owner.js';
 
 export class FileStore {
-  private readonly incoming: string;
+  /** Gone with this process; made by whoever needs it. */
+  readonly temporaryFolder: string;
 
   /** extension: with its dot. owner: this process, so that a later one knows what a dead one left behind. */
   constructor(
@@ -14,7 +15,7 @@ export class FileStore {
     private readonly extension: string,
     private readonly owner: string,
   ) {
-    this.incoming = join(folder, `.incoming-${owner}`);
+    this.temporaryFolder = join(folder, `.incoming-${owner}`);
   }
 
   path(sha256: string): string {
@@ -23,9 +24,9 @@ export class FileStore {
 
   /** The SHA-256, in hex. RESOURCE_EXHAUSTED/DISK_FULL when they do not fit; an error leaves nothing behind. */
   async put(chunks: Iterable<Uint8Array>): Promise<string> {
-    const temporary = join(this.incoming, randomUUID());
+    const temporary = join(this.temporaryFolder, randomUUID());
     try {
-      await mkdir(this.incoming, {recursive: true});
+      await mkdir(this.temporaryFolder, {recursive: true});
       const hash = createHash('sha256');
       const handle = await open(temporary, 'wx');
       try {
@@ -62,6 +63,6 @@ export class FileStore {
   }
 
   async close(): Promise<void> {
-    await rm(this.incoming, {recursive: true, force: true});
+    await rm(this.temporaryFolder, {recursive: true, force: true});
   }
 }

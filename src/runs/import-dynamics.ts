@@ -1,9 +1,9 @@
 // Dynamics that were recorded elsewhere in; a run of kind IMPORTED with its whole log out, or nothing at all.
 import {createHash, randomUUID} from 'node:crypto';
 import {setImmediate as nextTurn} from 'node:timers/promises';
-import type {ImportedDynamics, ImportedEpoch, KnownInstances} from '../data/dynamics-import.js';
+import type {DynamicsOptions, ImportedDynamics, ImportedEpoch, KnownInstances} from '../data/dynamics-import.js';
 import {readDynamicsLog} from '../data/dynamics-log.js';
-import {csvTableRows, readDynamicsTable} from '../data/dynamics-table.js';
+import {readDynamicsTable} from '../data/dynamics-table.js';
 import {FtftError, invalidFields} from '../errors.js';
 import {argMax, crossEntropy, goldProbability} from '../pipeline/logits.js';
 import type {EpochDynamics} from '../pipeline/types.js';
@@ -27,6 +27,8 @@ export class DynamicsImports {
     private readonly store: Store,
     private readonly datasets: Datasets,
     private readonly instances: RunInstances,
+    /** Where a Parquet file lies while it is read. */
+    private readonly temporaryFolder: string,
     private readonly onAppended: (run: RunRecord, events: StoredEvent[]) => void,
   ) {}
 
@@ -36,7 +38,7 @@ export class DynamicsImports {
   ): Promise<{run: RunRecord; warnings: string[]}> {
     const known = await this.known(creation);
     const hash = createHash('sha256').update(creation.request?.digest ?? '');
-    const dynamics = await read(creation, measured(parts, hash), known);
+    const dynamics = await read(creation, measured(parts, hash), {known, temporaryFolder: this.temporaryFolder});
     const epochs: EpochDynamics[] = [];
     const losses: number[] = [];
     for (const epoch of dynamics.epochs) {
@@ -113,11 +115,11 @@ export class DynamicsImports {
 async function read(
   {format, dropPartialLastEpoch}: DynamicsCreation,
   parts: AsyncGenerator<DynamicsPart>,
-  known: KnownInstances | undefined,
+  where: Pick<DynamicsOptions, 'known' | 'temporaryFolder'>,
 ): Promise<ImportedDynamics> {
-  const options = {known, dropPartialLastEpoch};
+  const options = {...where, dropPartialLastEpoch};
   if (format === 'cartography-jsonl') return await readDynamicsLog(logParts(parts), options);
-  return await readDynamicsTable(csvTableRows(tableParts(parts)), 'line', options);
+  return await readDynamicsTable(tableParts(parts), format === 'p-true-csv' ? 'csv' : 'parquet', options);
 }
 
 async function* logParts(parts: AsyncIterable<DynamicsPart>) {

@@ -30,7 +30,9 @@ export interface SplitRecord {
   isOutOfDistribution: boolean;
   instanceCount: number;
   classCounts: number[];
-  /** SHA-256, in hex, of the imported bytes. */
+  /** Where the values were found; undefined in splits that an earlier version imported. */
+  columns?: {text: string; textPair?: string; label: string; id?: string};
+  /** SHA-256, in hex, of the imported bytes, unpacked. */
   digest: string;
   createTime: number;
 }

@@ -39,6 +39,7 @@ export function datasetHandlers(runs: Runs): Handlers {
   };
 }
 
-async function* dataOf(stream: ImportStream<Part>): AsyncGenerator<Uint8Array> {
-  for await (const {value} of stream.parts(part => part.value)) yield value;
+async function* dataOf(stream: ImportStream<Part>): AsyncGenerator<Uint8Array | {fileName: string}> {
+  for await (const part of stream.parts(({$case, value}) => ($case === 'data' ? value : Buffer.alloc(0))))
+    yield part.$case === 'data' ? part.value : {fileName: part.value.fileName};
 }

@@ -12,6 +12,7 @@ const formats = {
   [DynamicsFormat.DYNAMICS_FORMAT_UNSPECIFIED]: 'cartography-jsonl',
   [DynamicsFormat.DYNAMICS_FORMAT_CARTOGRAPHY_JSONL]: 'cartography-jsonl',
   [DynamicsFormat.DYNAMICS_FORMAT_P_TRUE_CSV]: 'p-true-csv',
+  [DynamicsFormat.DYNAMICS_FORMAT_P_TRUE_PARQUET]: 'p-true-parquet',
 } as const;
 
 type Handlers = Pick<FtftServiceImplementation<{traceParent?: string}>, 'importDynamics'>;

@@ -5,10 +5,12 @@ import {type Dataset, type DatasetSplit, FileFormat, type ImportDatasetHeader} f
 import type {RequestChecks} from './request-checks.js';
 import {toDate} from './translate-time.js';
 
+const maxFilters = 16;
 const formats = {
   [FileFormat.FILE_FORMAT_JSONL]: 'jsonl',
   [FileFormat.FILE_FORMAT_CSV]: 'csv',
   [FileFormat.FILE_FORMAT_TSV]: 'tsv',
+  [FileFormat.FILE_FORMAT_PARQUET]: 'parquet',
 } as const;
 
 export function toDataset(record: DatasetRecord): Dataset {
@@ -31,6 +33,7 @@ export function toSplit(record: SplitRecord): DatasetSplit {
     classCounts: record.classCounts,
     digest: record.digest,
     createTime: toDate(record.createTime),
+    columns: record.columns && {textPair: '', id: '', ...record.columns},
   };
 }
 
@@ -39,6 +42,8 @@ export function fromImportHeader(header: ImportDatasetHeader, checks: RequestChe
   const {columns} = header;
   checks.requestId(header.requestId);
   if (header.format === FileFormat.FILE_FORMAT_UNSPECIFIED) checks.violate('header.format', 'is required');
+  if (header.filters.length > maxFilters)
+    checks.violate('header.filters', `must be at most ${maxFilters}, current number is ${header.filters.length}`);
   header.classLabels.forEach(({name, aliases}, index) => {
     checks.required(`header.class_labels[${index}].name`, name);
     if (aliases.includes(''))
@@ -59,6 +64,11 @@ export function fromImportHeader(header: ImportDatasetHeader, checks: RequestChe
       label: checks.required('header.columns.label', columns?.label ?? ''),
       id: columns?.id || undefined,
     },
+    filters: header.filters.map(({exclude: isExcluding, ...same}, i) => {
+      checks.required(`header.filters[${i}].column`, same.column);
+      if (same.values.length === 0) checks.violate(`header.filters[${i}].values`, 'is required');
+      return {...same, isExcluding};
+    }),
     classLabels: header.classLabels,
     validateOnly: header.validateOnly,
   };

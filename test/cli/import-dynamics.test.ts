@@ -92,8 +92,8 @@ test('a folder without logs, logs beside a table and an epoch that is there twic
   const log = join(folder, 'model', 'training_dynamics', 'dynamics_epoch_0.jsonl');
   const wrong: [string[], RegExp][] = [
     [[folder], /expected dynamics_epoch_<e>\.jsonl in the folder/],
-    [[log, table], /or one CSV table, found dynamics_epoch_0\.jsonl, p_true\.csv/],
-    [[table, table], /or one CSV table, found p_true\.csv, p_true\.csv/],
+    [[log, table], /or one table of p_true, found dynamics_epoch_0\.jsonl, p_true\.csv/],
+    [[table, table], /or one table of p_true, found p_true\.csv, p_true\.csv/],
     [[join(folder, 'model'), log], /expected one log of epoch 0, found more/],
     [[join(folder, 'none.csv')], /no such file/],
   ];

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import {gzipSync} from 'node:zlib';
 import type {DynamicsOptions, ImportedDynamics, KnownInstances} from '../../src/data/dynamics-import.js';
 import {type LogPart, readDynamicsLog} from '../../src/data/dynamics-log.js';
 import {FtftError} from '../../src/errors.js';
@@ -243,6 +244,17 @@ test('a line without an end, and bytes that are not UTF-8, are errors with their
     yield {epoch: 0, data: Buffer.concat([Buffer.from(text(epochOf(0, [1]))), Buffer.of(0xe9, 10)])};
   }
   await assert.rejects(readDynamicsLog(latin(), {dropPartialLastEpoch: false}), /epoch 0, line 2\]: expected UTF-8/);
+});
+
+test('each log may be packed, and one that is damaged is named by its epoch', async () => {
+  const whole = [text(epochOf(0, [5, 2, 9])), text(epochOf(1, [9, 5, 2]))];
+  async function* packed(length: number): AsyncGenerator<LogPart> {
+    yield {epoch: 0, data: Buffer.from(whole[0])};
+    yield {epoch: 1, data: gzipSync(whole[1]).subarray(0, length)};
+  }
+  const options = {dropPartialLastEpoch: false};
+  assert.deepEqual(await readDynamicsLog(packed(1000), options), await read(whole));
+  await assert.rejects(readDynamicsLog(packed(40), options), /log\[epoch 1\]: expected a whole gzip file/);
 });
 
 test('a log that is damaged anywhere is read as another whole one or refused, never half', async () => {

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import {gzipSync} from 'node:zlib';
+import {parquetWriteBuffer} from 'hyparquet-writer';
 import type {DynamicsOptions, KnownInstances} from '../../src/data/dynamics-import.js';
-import {csvTableRows, readDynamicsTable} from '../../src/data/dynamics-table.js';
+import {readDynamicsTable} from '../../src/data/dynamics-table.js';
 import {FtftError} from '../../src/errors.js';
+import {chunks} from './packed-files.js';
 
 const read = (content: string, options: Partial<DynamicsOptions> = {}, size = 1000) => {
   async function* bytes() {
     for (let at = 0; at < content.length; at += size) yield Buffer.from(content.slice(at, at + size));
   }
-  return readDynamicsTable(csvTableRows(bytes()), 'line', {dropPartialLastEpoch: false, ...options});
+  return readDynamicsTable(bytes(), 'csv', {dropPartialLastEpoch: false, ...options});
 };
 
 async function faults(content: string, options: Partial<DynamicsOptions> = {}): Promise<string[]> {
@@ -148,6 +151,42 @@ test('missing epochs and instances, columns and rows are one error', async () =>
     'table.p_true: expected a column of this name, found "id", "epoch", "epoch"',
   ]);
   assert.deepEqual(await faults(`${header}a,0\n`), ['table[line 2]: expected 3 cells, found 2']);
+});
+
+test('a Parquet table gives what a CSV table gives, long guids and all', async () => {
+  const guids = [12345678901234567n, 12345678901234568n, 12345678901234567n, 12345678901234568n];
+  const columns = {epoch: [0n, 0n, 1n, 1n], p_true: [0.25, 0.5, 0.75, 1], correct: [false, true, true, true]};
+  const columnData = [
+    {name: 'note', data: ['a', 'b', 'c', 'd']},
+    {name: 'p_true', data: columns.p_true, type: 'DOUBLE' as const},
+    {name: 'epoch', data: columns.epoch, type: 'INT64' as const},
+    {name: 'guid', data: guids, type: 'INT64' as const},
+    {name: 'correct', data: columns.correct, type: 'BOOLEAN' as const},
+    {name: 'gold', data: [0, 1, 0, 1], type: 'INT32' as const},
+  ];
+  const parquet = async (data: typeof columnData, options: Partial<DynamicsOptions> = {}) => {
+    const bytes = chunks(new Uint8Array(parquetWriteBuffer({columnData: data})), 100);
+    return await readDynamicsTable(bytes, 'parquet', {dropPartialLastEpoch: false, ...options});
+  };
+  const rows = guids.map((guid, i) => [guid, columns.epoch[i], columns.p_true[i], columns.correct[i], i % 2].join());
+  const expected = await read(['guid,epoch,p_true,correct,gold', ...rows].join('\n'));
+  assert.deepEqual(await parquet(columnData), expected);
+  assert.deepEqual(expected.guids, ['12345678901234567', '12345678901234568']);
+  const few = await parquet(columnData.slice(1, 4));
+  assert.match(few.warnings[0], /^2 values of p_true of 4/);
+  await assert.rejects(
+    parquet(columnData.slice(0, 3)),
+    /table\.guid: expected a column of this name, found "note", "p_true"/,
+  );
+  const wrong = columnData.map(column => (column.name === 'p_true' ? {...column, data: [0.25, 0.5, 1.5, 1]} : column));
+  await assert.rejects(parquet(wrong as typeof columnData), /table\[row 3\]\.p_true: expected a probability/);
+});
+
+test('packed logs and tables are unpacked', async () => {
+  const content = 'guid,epoch,p_true\na,0,1\nb,0,0\n';
+  const packed = (bytes: Uint8Array) => readDynamicsTable(chunks(bytes, 3), 'csv', {dropPartialLastEpoch: false});
+  assert.deepEqual(await packed(gzipSync(content)), await read(content));
+  await assert.rejects(packed(gzipSync(content).subarray(0, 30)), /table: expected a whole gzip file/);
 });
 
 test('a table that would hold far more than it brings is refused before its memory is taken', async () => {

@@ -4,6 +4,7 @@ import {mkdir} from 'node:fs/promises';
 import {hostname} from 'node:os';
 import {join} from 'node:path';
 import {test} from 'node:test';
+import {parquetWriteBuffer} from 'hyparquet-writer';
 import type {FtftError} from '../../src/errors.js';
 import {createRuns} from '../../src/runs/create-runs.js';
 import {readSplitFile} from '../../src/runs/split-file.js';
@@ -152,6 +153,28 @@ test('everything that is wrong with a header is said at once, before a byte is r
     'class_labels',
   ]);
   assert.deepEqual(await fieldsOf({split: 'dev', columns: {...header.columns, textPair: 'b'}}), ['columns.text_pair']);
+});
+
+test('Parquet and filters: where the values were found is kept, and no file is left but the split', async t => {
+  const {runs, dataDir} = await open(t);
+  const uids = ['a', 'b', 'c'];
+  const columnData = [
+    {name: 'uid', data: uids},
+    {name: 'text', data: ['x', 'y', 'z']},
+    {name: 'label', data: ['cat', 'cow', 'd']},
+  ];
+  const filters = [{column: 'label', values: ['cow'], isExcluding: true}];
+  async function* parquet() {
+    yield new Uint8Array(parquetWriteBuffer({columnData}));
+    yield {fileName: 'second.parquet'};
+    yield new Uint8Array(
+      parquetWriteBuffer({columnData: [{name: 'uid', data: ['d', 'e', 'f']}, ...columnData.slice(1)]}),
+    );
+  }
+  const {split} = await runs.importDataset({...header, format: 'parquet', filters}, parquet());
+  assert.deepEqual([split.instanceCount, split.classCounts, split.columns], [4, [2, 2], header.columns]);
+  assert.deepEqual(runs.getDataset('pets').splits, [split]);
+  assert.equal(files(dataDir).length, 1);
 });
 
 test('texts that another split holds are a warning', async t => {

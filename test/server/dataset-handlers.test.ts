@@ -14,17 +14,20 @@ const header = {
   classLabels: [{name: 'negative', aliases: ['0']}, {name: 'positive'}],
 } satisfies Parameters<typeof ImportDatasetHeader.fromPartial>[0];
 
-async function* importOf(...parts: ({header: object} | {data: Buffer})[]) {
+async function* importOf(...parts: ({header: object} | {data: Buffer} | {fileName: string})[]) {
   for (const part of parts)
-    yield 'header' in part
-      ? {part: {$case: 'header' as const, value: part.header}}
-      : {part: {$case: 'data' as const, value: part.data}};
+    if ('header' in part) yield {part: {$case: 'header' as const, value: part.header}};
+    else if ('data' in part) yield {part: {$case: 'data' as const, value: part.data}};
+    else yield {part: {$case: 'fileStart' as const, value: part}};
 }
 
 test('an import hands the header and the bytes on, and answers with dataset, split and warnings', async t => {
   const {client, runs} = await startTestServer(t);
   const response = await client.importDataset(
-    importOf({header}, {data: Buffer.from('{"te')}, {data: Buffer.from('xt"}')}),
+    importOf(
+      {header: {...header, filters: [{column: 'split', values: ['dev', 'test'], exclude: true}]}},
+      ...[{data: Buffer.from('{"te')}, {data: Buffer.from('xt"}')}, {fileName: 'b.jsonl'}, {data: Buffer.from('{}')}],
+    ),
   );
   assert.deepEqual(runs.calls, [
     {
@@ -35,13 +38,14 @@ test('an import hands the header and the bytes on, and answers with dataset, spl
         format: 'jsonl',
         hasHeaderRow: true,
         columns: {text: 'text', textPair: undefined, label: 'label', id: 'uid'},
+        filters: [{column: 'split', values: ['dev', 'test'], isExcluding: true}],
         classLabels: [
           {name: 'negative', aliases: ['0']},
           {name: 'positive', aliases: []},
         ],
         validateOnly: false,
       },
-      text: '{"text"}',
+      text: '{"text"}<b.jsonl>{}',
     },
   ]);
   assert.equal(response.dataset?.name, 'datasets/movies');
@@ -74,6 +78,7 @@ test('every violation of a header is reported at once', async t => {
     columns: {},
     requestId: '12345678-1234-1234-8234-123456789012',
     classLabels: [{name: ''}],
+    filters: [{column: '', values: []}, ...Array(16).fill({column: 'a', values: ['b']})],
   };
   const violations = detail(
     await errorOf(client.importDataset(importOf({header: wrong}))),
@@ -84,6 +89,9 @@ test('every violation of a header is reported at once', async t => {
     'header.columns.label',
     'header.columns.text',
     'header.dataset',
+    'header.filters',
+    'header.filters[0].column',
+    'header.filters[0].values',
     'header.format',
     'header.split',
     'request_id',
@@ -118,6 +126,7 @@ test('a dataset is read with all its fields', async t => {
         classCounts: [1, 3],
         digest: 'ab',
         createTime: new Date(time),
+        columns: {text: 'text', textPair: '', label: 'stars', id: ''},
       },
     ],
     createTime: new Date(time),

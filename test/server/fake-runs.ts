@@ -34,10 +34,10 @@ export class FakeRuns implements Runs {
     for (const event of events) this.append(id, event);
   }
 
-  async importDataset(header: ImportHeader, bytes: AsyncIterable<Uint8Array>) {
+  async importDataset(header: ImportHeader, files: AsyncIterable<Uint8Array | {fileName: string}>) {
     this.fail('importDataset');
     const parts: Uint8Array[] = [];
-    for await (const part of bytes) parts.push(part);
+    for await (const part of files) parts.push(part instanceof Uint8Array ? part : Buffer.from(`<${part.fileName}>`));
     this.calls.push({header, text: Buffer.concat(parts).toString()});
     const dataset = datasetRecord(header.dataset);
     this.datasets.set(dataset.id, dataset);

@@ -22,7 +22,11 @@ export const datasetRecord = (id: string): DatasetRecord => ({
   classAliases: [[], ['1']],
   isTextPairs: false,
   splits: [
-    {name: 'train', isOutOfDistribution: false, instanceCount: 4, classCounts: [1, 3], digest: 'ab', createTime: time},
+    {
+      ...{name: 'train', isOutOfDistribution: false, instanceCount: 4, classCounts: [1, 3], digest: 'ab'},
+      columns: {text: 'text', label: 'stars'},
+      createTime: time,
+    },
   ],
   createTime: time,
   updateTime: time + 1,

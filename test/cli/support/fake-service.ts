@@ -18,7 +18,7 @@ export interface FakeService {
   runs: Map<string, Run>;
   maps: Map<string, DataMap>;
   datasets: Map<string, Dataset>;
-  imports: {header: ImportDatasetHeader; bytes: Buffer; pieces: number[]}[];
+  imports: {header: ImportDatasetHeader; bytes: Buffer; pieces: number[]; starts: string[]}[];
   requests: {method: string; request: unknown}[];
   /** Logs by run name; made for each new run, and free to be replaced. */
   logs: Map<string, LoggedEvent[]>;
@@ -153,14 +153,16 @@ function implementation(fake: FakeService): FtftServiceImplementation {
     async importDataset(requests, {signal}) {
       let header: ImportDatasetHeader | undefined;
       const pieces: Buffer[] = [];
+      const starts: string[] = [];
       for await (const {part} of requests)
         if (part?.$case === 'header') header = part.value;
         else if (part?.$case === 'data') pieces.push(part.value);
+        else if (part?.$case === 'fileStart') starts.push(part.value.fileName);
       // A stream that its client breaks off ends like a whole one.
       await sleep(0);
       signal.throwIfAborted();
       const bytes = Buffer.concat(pieces);
-      fake.imports.push({header: header!, bytes, pieces: pieces.map(piece => piece.length)});
+      fake.imports.push({header: header!, bytes, pieces: pieces.map(piece => piece.length), starts});
       const lines = bytes.toString('utf8').trimEnd().split('\n').length;
       const bad = {field: 'data[line 2].label', description: 'must be one of negative, positive, current value is odd'};
       if (bytes.includes('"label": "odd"'))
@@ -173,6 +175,7 @@ function implementation(fake: FakeService): FtftServiceImplementation {
         classCounts: [0, lines],
         digest: '',
         createTime: undefined,
+        columns: undefined,
       };
       const before = fake.datasets.get(name);
       const dataset: Dataset = {

@@ -51,6 +51,7 @@ export const header: ImportHeader = {
   format: 'jsonl',
   hasHeaderRow: false,
   columns: {text: 'text', label: 'label', id: 'uid'},
+  filters: [],
   classLabels: [
     {name: 'cat', aliases: []},
     {name: 'dog', aliases: ['d']},

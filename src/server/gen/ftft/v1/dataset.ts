@@ -9,7 +9,7 @@ export const protobufPackage = "ftft.v1";
 
 export const protobufFileName = "ftft/v1/dataset.proto";
 
-/** File format of an import. */
+/** File format of an import. Files may be packed with gzip or zstd, which is told by their first bytes. */
 export enum FileFormat {
   /** FILE_FORMAT_UNSPECIFIED - Refused. */
   FILE_FORMAT_UNSPECIFIED = 0,
@@ -19,6 +19,8 @@ export enum FileFormat {
   FILE_FORMAT_CSV = 2,
   /** FILE_FORMAT_TSV - Split at each TAB and nowhere else; quotes are text. */
   FILE_FORMAT_TSV = 3,
+  /** FILE_FORMAT_PARQUET - Apache Parquet: columns with one value a row, packed with Snappy, gzip, Brotli, zstd or not at all. */
+  FILE_FORMAT_PARQUET = 4,
   UNRECOGNIZED = -1,
 }
 
@@ -36,6 +38,9 @@ export function fileFormatFromJSON(object: any): FileFormat {
     case 3:
     case "FILE_FORMAT_TSV":
       return FileFormat.FILE_FORMAT_TSV;
+    case 4:
+    case "FILE_FORMAT_PARQUET":
+      return FileFormat.FILE_FORMAT_PARQUET;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -53,6 +58,8 @@ export function fileFormatToJSON(object: FileFormat): string {
       return "FILE_FORMAT_CSV";
     case FileFormat.FILE_FORMAT_TSV:
       return "FILE_FORMAT_TSV";
+    case FileFormat.FILE_FORMAT_PARQUET:
+      return "FILE_FORMAT_PARQUET";
     case FileFormat.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -89,10 +96,14 @@ export interface DatasetSplit {
   instanceCount: number;
   /** Instances of each class, in class order. */
   classCounts: number[];
-  /** SHA-256, in hex, of the imported bytes. */
+  /** SHA-256, in hex, of the imported bytes, unpacked, of all files one after the other. */
   digest: string;
   /** When it was imported. */
-  createTime: Date | undefined;
+  createTime:
+    | Date
+    | undefined;
+  /** Where the values of its instances were found; unset for splits that an earlier version imported. */
+  columns: ColumnMapping | undefined;
 }
 
 /**
@@ -108,6 +119,19 @@ export interface ColumnMapping {
   label: string;
   /** The caller's id of an instance, unique in the split; the instance's index when unset. */
   id: string;
+}
+
+/**
+ * Which rows are imported: those whose column has one of the values. The others are as if they were not in the file, so
+ * instances are counted without them.
+ */
+export interface RowFilter {
+  /** Column, named as in ColumnMapping. */
+  column: string;
+  /** Values, as text. A missing value is none of them. */
+  values: string[];
+  /** True to import the rows whose column has none of the values instead. */
+  exclude: boolean;
 }
 
 /** A class, and how files spell it. */
@@ -143,9 +167,23 @@ export interface ImportDatasetHeader {
   requestId: string;
   /** Read and check the whole stream, and keep nothing. */
   validateOnly: boolean;
+  /** Rows that do not pass all of them are left out, 16 at most. */
+  filters: RowFilter[];
 }
 
-/** Request of ImportDataset: the header once, then the file's bytes in order. */
+/**
+ * The next file of a split begins. It has a header row of its own, may be packed otherwise, and may have its columns in
+ * another order; its instances follow those of the files before.
+ */
+export interface FileStart {
+  /** For messages. */
+  fileName: string;
+}
+
+/**
+ * Request of ImportDataset: the header once, then the file's bytes in order. Of several files each but the first begins
+ * with a FileStart.
+ */
 export interface ImportDatasetRequest {
   /** Part of the import. */
   part:
@@ -155,6 +193,9 @@ export interface ImportDatasetRequest {
     | //
     /** Next bytes of the file, 1 MiB at most; lines and characters may straddle messages. */
     { $case: "data"; value: Buffer }
+    | //
+    /** Another file begins. */
+    { $case: "fileStart"; value: FileStart }
     | undefined;
 }
 
@@ -384,7 +425,15 @@ export const Dataset: MessageFns<Dataset> = {
 };
 
 function createBaseDatasetSplit(): DatasetSplit {
-  return { name: "", outOfDistribution: false, instanceCount: 0, classCounts: [], digest: "", createTime: undefined };
+  return {
+    name: "",
+    outOfDistribution: false,
+    instanceCount: 0,
+    classCounts: [],
+    digest: "",
+    createTime: undefined,
+    columns: undefined,
+  };
 }
 
 export const DatasetSplit: MessageFns<DatasetSplit> = {
@@ -410,6 +459,9 @@ export const DatasetSplit: MessageFns<DatasetSplit> = {
     }
     if (message.createTime !== undefined) {
       Timestamp.encode(toTimestamp(message.createTime), writer.uint32(50).fork()).join();
+    }
+    if (message.columns !== undefined) {
+      ColumnMapping.encode(message.columns, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -485,6 +537,14 @@ export const DatasetSplit: MessageFns<DatasetSplit> = {
             message.createTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.columns = ColumnMapping.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -521,6 +581,7 @@ export const DatasetSplit: MessageFns<DatasetSplit> = {
         : isSet(object.create_time)
         ? fromJsonTimestamp(object.create_time)
         : undefined,
+      columns: isSet(object.columns) ? ColumnMapping.fromJSON(object.columns) : undefined,
     };
   },
 
@@ -544,6 +605,9 @@ export const DatasetSplit: MessageFns<DatasetSplit> = {
     if (message.createTime !== undefined) {
       obj.createTime = message.createTime.toISOString();
     }
+    if (message.columns !== undefined) {
+      obj.columns = ColumnMapping.toJSON(message.columns);
+    }
     return obj;
   },
 
@@ -558,6 +622,9 @@ export const DatasetSplit: MessageFns<DatasetSplit> = {
     message.classCounts = object.classCounts?.map((e) => e) || [];
     message.digest = object.digest ?? "";
     message.createTime = object.createTime ?? undefined;
+    message.columns = (object.columns !== undefined && object.columns !== null)
+      ? ColumnMapping.fromPartial(object.columns)
+      : undefined;
     return message;
   },
 };
@@ -683,6 +750,107 @@ export const ColumnMapping: MessageFns<ColumnMapping> = {
   },
 };
 
+function createBaseRowFilter(): RowFilter {
+  return { column: "", values: [], exclude: false };
+}
+
+export const RowFilter: MessageFns<RowFilter> = {
+  encode(message: RowFilter, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.column !== "") {
+      writer.uint32(10).string(message.column);
+    }
+    for (const v of message.values) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.exclude !== false) {
+      writer.uint32(24).bool(message.exclude);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RowFilter {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRowFilter();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.column = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.values.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.exclude = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RowFilter {
+    return {
+      column: isSet(object.column) ? globalThis.String(object.column) : "",
+      values: globalThis.Array.isArray(object?.values) ? object.values.map((e: any) => globalThis.String(e)) : [],
+      exclude: isSet(object.exclude) ? globalThis.Boolean(object.exclude) : false,
+    };
+  },
+
+  toJSON(message: RowFilter): unknown {
+    const obj: any = {};
+    if (message.column !== "") {
+      obj.column = message.column;
+    }
+    if (message.values?.length) {
+      obj.values = message.values;
+    }
+    if (message.exclude !== false) {
+      obj.exclude = message.exclude;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RowFilter>): RowFilter {
+    return RowFilter.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RowFilter>): RowFilter {
+    const message = createBaseRowFilter();
+    message.column = object.column ?? "";
+    message.values = object.values?.map((e) => e) || [];
+    message.exclude = object.exclude ?? false;
+    return message;
+  },
+};
+
 function createBaseClassLabel(): ClassLabel {
   return { name: "", aliases: [] };
 }
@@ -779,6 +947,7 @@ function createBaseImportDatasetHeader(): ImportDatasetHeader {
     classLabels: [],
     requestId: "",
     validateOnly: false,
+    filters: [],
   };
 }
 
@@ -810,6 +979,9 @@ export const ImportDatasetHeader: MessageFns<ImportDatasetHeader> = {
     }
     if (message.validateOnly !== false) {
       writer.uint32(72).bool(message.validateOnly);
+    }
+    for (const v of message.filters) {
+      RowFilter.encode(v!, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -899,6 +1071,14 @@ export const ImportDatasetHeader: MessageFns<ImportDatasetHeader> = {
             message.validateOnly = reader.bool();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.filters.push(RowFilter.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -942,6 +1122,9 @@ export const ImportDatasetHeader: MessageFns<ImportDatasetHeader> = {
         : isSet(object.validate_only)
         ? globalThis.Boolean(object.validate_only)
         : false,
+      filters: globalThis.Array.isArray(object?.filters)
+        ? object.filters.map((e: any) => RowFilter.fromJSON(e))
+        : [],
     };
   },
 
@@ -974,6 +1157,9 @@ export const ImportDatasetHeader: MessageFns<ImportDatasetHeader> = {
     if (message.validateOnly !== false) {
       obj.validateOnly = message.validateOnly;
     }
+    if (message.filters?.length) {
+      obj.filters = message.filters.map((e) => RowFilter.toJSON(e));
+    }
     return obj;
   },
 
@@ -993,6 +1179,80 @@ export const ImportDatasetHeader: MessageFns<ImportDatasetHeader> = {
     message.classLabels = object.classLabels?.map((e) => ClassLabel.fromPartial(e)) || [];
     message.requestId = object.requestId ?? "";
     message.validateOnly = object.validateOnly ?? false;
+    message.filters = object.filters?.map((e) => RowFilter.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseFileStart(): FileStart {
+  return { fileName: "" };
+}
+
+export const FileStart: MessageFns<FileStart> = {
+  encode(message: FileStart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fileName !== "") {
+      writer.uint32(10).string(message.fileName);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FileStart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFileStart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.fileName = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FileStart {
+    return {
+      fileName: isSet(object.fileName)
+        ? globalThis.String(object.fileName)
+        : isSet(object.file_name)
+        ? globalThis.String(object.file_name)
+        : "",
+    };
+  },
+
+  toJSON(message: FileStart): unknown {
+    const obj: any = {};
+    if (message.fileName !== "") {
+      obj.fileName = message.fileName;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FileStart>): FileStart {
+    return FileStart.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FileStart>): FileStart {
+    const message = createBaseFileStart();
+    message.fileName = object.fileName ?? "";
     return message;
   },
 };
@@ -1009,6 +1269,9 @@ export const ImportDatasetRequest: MessageFns<ImportDatasetRequest> = {
         break;
       case "data":
         writer.uint32(18).bytes(message.part.value);
+        break;
+      case "fileStart":
+        FileStart.encode(message.part.value, writer.uint32(26).fork()).join();
         break;
     }
     return writer;
@@ -1043,6 +1306,14 @@ export const ImportDatasetRequest: MessageFns<ImportDatasetRequest> = {
             message.part = { $case: "data", value: Buffer.from(reader.bytes()) };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.part = { $case: "fileStart", value: FileStart.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1061,6 +1332,10 @@ export const ImportDatasetRequest: MessageFns<ImportDatasetRequest> = {
         ? { $case: "header", value: ImportDatasetHeader.fromJSON(object.header) }
         : isSet(object.data)
         ? { $case: "data", value: Buffer.from(bytesFromBase64(object.data)) }
+        : isSet(object.fileStart)
+        ? { $case: "fileStart", value: FileStart.fromJSON(object.fileStart) }
+        : isSet(object.file_start)
+        ? { $case: "fileStart", value: FileStart.fromJSON(object.file_start) }
         : undefined,
     };
   },
@@ -1071,6 +1346,8 @@ export const ImportDatasetRequest: MessageFns<ImportDatasetRequest> = {
       obj.header = ImportDatasetHeader.toJSON(message.part.value);
     } else if (message.part?.$case === "data") {
       obj.data = base64FromBytes(message.part.value);
+    } else if (message.part?.$case === "fileStart") {
+      obj.fileStart = FileStart.toJSON(message.part.value);
     }
     return obj;
   },
@@ -1090,6 +1367,12 @@ export const ImportDatasetRequest: MessageFns<ImportDatasetRequest> = {
       case "data": {
         if (object.part?.value !== undefined && object.part?.value !== null) {
           message.part = { $case: "data", value: object.part.value };
+        }
+        break;
+      }
+      case "fileStart": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "fileStart", value: FileStart.fromPartial(object.part.value) };
         }
         break;
       }

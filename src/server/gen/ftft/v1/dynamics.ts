@@ -61,7 +61,7 @@ export function dynamicsViewToJSON(object: DynamicsView): string {
   }
 }
 
-/** Format of imported dynamics. */
+/** Format of imported dynamics. Logs and tables may be packed with gzip or zstd, which is told by their first bytes. */
 export enum DynamicsFormat {
   /** DYNAMICS_FORMAT_UNSPECIFIED - Same as DYNAMICS_FORMAT_CARTOGRAPHY_JSONL. */
   DYNAMICS_FORMAT_UNSPECIFIED = 0,
@@ -74,6 +74,8 @@ export enum DynamicsFormat {
    * in the order in which they first come.
    */
   DYNAMICS_FORMAT_P_TRUE_CSV = 2,
+  /** DYNAMICS_FORMAT_P_TRUE_PARQUET - The same table as Apache Parquet. */
+  DYNAMICS_FORMAT_P_TRUE_PARQUET = 3,
   UNRECOGNIZED = -1,
 }
 
@@ -88,6 +90,9 @@ export function dynamicsFormatFromJSON(object: any): DynamicsFormat {
     case 2:
     case "DYNAMICS_FORMAT_P_TRUE_CSV":
       return DynamicsFormat.DYNAMICS_FORMAT_P_TRUE_CSV;
+    case 3:
+    case "DYNAMICS_FORMAT_P_TRUE_PARQUET":
+      return DynamicsFormat.DYNAMICS_FORMAT_P_TRUE_PARQUET;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -103,6 +108,8 @@ export function dynamicsFormatToJSON(object: DynamicsFormat): string {
       return "DYNAMICS_FORMAT_CARTOGRAPHY_JSONL";
     case DynamicsFormat.DYNAMICS_FORMAT_P_TRUE_CSV:
       return "DYNAMICS_FORMAT_P_TRUE_CSV";
+    case DynamicsFormat.DYNAMICS_FORMAT_P_TRUE_PARQUET:
+      return "DYNAMICS_FORMAT_P_TRUE_PARQUET";
     case DynamicsFormat.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
