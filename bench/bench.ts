@@ -7,7 +7,7 @@ import {Command} from 'commander';
 import {benchDataMap} from './data-map.js';
 import {dataFolder, type SourceName, sources} from './datasets.js';
 import {benchDynamics} from './dynamics.js';
-import {benchInstances} from './instances.js';
+import {benchEvaluateInstances, benchInstances} from './instances.js';
 import {keep, writePage} from './keep.js';
 import {benchLatency} from './latency.js';
 import {benchLeak} from './leak.js';
@@ -24,6 +24,7 @@ import {benchTrace} from './trace.js';
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const precisions = ['fp32', 'bf16'] as const;
 const trainParts = ['steps', 'electra', 'deberta', 'deberta-256', 'instances', 'peer'] as const;
+const evaluateParts = ['padded', 'real'] as const;
 const shapeNames = Object.keys(shapes) as ShapeName[];
 const sourceNames = Object.keys(sources) as SourceName[];
 
@@ -103,9 +104,18 @@ command('trace', 'time until every bucket of a BERT-large can be stepped')
   .option('--lengths <list>', 'tokens of each bucket', wholes, [16, 32, 48, 64, 96, 128])
   .action(options => keep('trace', options.results, () => benchTrace(options)));
 
-stepsCommand('evaluate', "forward passes beside PyTorch's inference_mode", 64).action(options =>
-  keep('evaluate', options.results, () => benchEvaluate({...options, batches: paddedShapes(options)})),
-);
+stepsCommand('evaluate', "forward passes beside PyTorch's inference_mode", 64)
+  .option('--parts <names>', evaluateParts.join(', '), choices(evaluateParts), [...evaluateParts])
+  .option('--datasets <names>', sourceNames.join(', '), choices(sourceNames), sourceNames)
+  .option('--batches <n>', 'of each data set', whole, 100)
+  .option('--precision <name>', 'of the real batches', choice(precisions), 'bf16')
+  .action(async options => {
+    const {parts, results} = options;
+    const padded = {...options, batches: paddedShapes(options)};
+    const sample = {...options, shape: 'minilm'};
+    if (parts.includes('padded')) await keep('evaluate', results, () => benchEvaluate(padded));
+    if (parts.includes('real')) await keep('evaluate-real', results, () => benchEvaluateInstances(sample));
+  });
 
 command('data-map', "logits to scores beside cartography's way and numpy")
   .option('--instances <n>', 'of six epochs and three classes', whole, 400_000)

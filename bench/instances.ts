@@ -3,12 +3,12 @@ import {besidePeers} from './compare.js';
 import {readTokenized, type SourceName, sources} from './datasets.js';
 import {type EpochSample, sampleEpoch} from './epoch-sample.js';
 import {type ShapeName, shapes} from './model/shapes.js';
-import type {Measurement, Row} from './report/results.js';
+import type {Measurement, Row, Target} from './report/results.js';
 import {takeTurns} from './take-turns.js';
 import {targets} from './targets.js';
 import {withModelSides} from './workers/model-sides.js';
-import type {Precision} from './workers/protocol.js';
-import {type Side, train} from './workers/side.js';
+import type {Precision, RaggedBatch, Steps} from './workers/protocol.js';
+import {predict, type Side, train} from './workers/side.js';
 
 export interface InstancesOptions {
   datasets: SourceName[];
@@ -20,16 +20,37 @@ export interface InstancesOptions {
   compile: boolean;
 }
 
-const batchSize = 32;
+interface Work {
+  title: string;
+  do: (side: Side, batches: RaggedBatch[]) => Promise<Steps>;
+  batchSize: number;
+  target: (name: SourceName) => Target;
+}
 
-export async function benchInstances(options: InstancesOptions): Promise<Measurement> {
-  const title = "Instances a second over a real epoch's batches, ours unpadded, PyTorch's padded to the longest";
+export const benchInstances = (options: InstancesOptions): Promise<Measurement> =>
+  benchSamples(options, {
+    title: "Instances a second over a real epoch's batches, ours unpadded, PyTorch's padded to the longest",
+    do: train,
+    batchSize: 32,
+    target: name => targets.instances[name],
+  });
+
+export const benchEvaluateInstances = (options: InstancesOptions): Promise<Measurement> =>
+  benchSamples(options, {
+    title: 'Instances evaluated a second, real batches, ours unpadded, PyTorch (inference_mode) padded to the longest',
+    do: predict,
+    batchSize: 64,
+    target: () => targets.evaluate,
+  });
+
+async function benchSamples(options: InstancesOptions, work: Work): Promise<Measurement> {
+  const {title, batchSize} = work;
   const measurement: Measurement = {title, rows: [], notes: {}, versions: {}};
   for (const name of options.datasets) {
     const dataset = await readTokenized(name, measurement.notes);
     if (!dataset) continue;
     const sample = sampleEpoch(dataset, {batchSize, count: options.batches, seed: 0});
-    const rows = await sampleRows(name, sample, dataset.numClasses, options, measurement);
+    const rows = await sampleRows(name, {sample, numClasses: dataset.numClasses, work}, options, measurement);
     if (!rows) continue;
     measurement.rows.push(...rows);
     const {batches, realShare, digest} = sample;
@@ -41,24 +62,24 @@ export async function benchInstances(options: InstancesOptions): Promise<Measure
 
 async function sampleRows(
   name: SourceName,
-  {batches}: EpochSample,
-  numClasses: number,
+  {sample: {batches}, numClasses, work}: {sample: EpochSample; numClasses: number; work: Work},
   {shape, precision, threads, compile}: InstancesOptions,
   measurement: Measurement,
 ): Promise<Row[] | undefined> {
   const widest = batches.reduce((a, b) => (width(a.ids) >= width(b.ids) ? a : b));
   // Both sides' warm-up: the widest, so that memory is there, and another, so that torch.compile has seen two widths.
-  const first = (side: Side) => train(side, [widest, batches[0]]);
+  const first = (side: Side) => work.do(side, [widest, batches[0]]);
   const request = {shape, precision, numClasses, threads, compile, dynamic: true, first};
   const seconds = await withModelSides(request, measurement, sides => {
-    const turn = (side: Side) => async (round: number) => (await train(side, [batches[round]])).seconds;
+    const turn = (side: Side) => async (round: number) => (await work.do(side, [batches[round]])).seconds;
     return takeTurns(Object.fromEntries(Object.entries(sides).map(([side, process]) => [side, turn(process)])), {
       rounds: batches.length,
       warmUps: 0,
     });
   });
   const what = `${sources[name].title}, ${shapes[shape].title}, ${precision}`;
-  return seconds && besidePeers(what, seconds, {instances: batchSize, target: targets.instances[name], by: 'sum'});
+  const {batchSize: instances, target} = work;
+  return seconds && besidePeers(what, seconds, {instances, target: target(name), by: 'sum'});
 }
 
 const width = (ids: number[][]): number => Math.max(...ids.map(row => row.length));

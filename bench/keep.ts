@@ -20,6 +20,7 @@ export const resultNames = [
   'leak',
   'trace',
   'evaluate',
+  'evaluate-real',
   'data-map',
   'tokenize',
   'latency',
