@@ -23,12 +23,16 @@ export async function exportModel(modelFolder: string, target: string, signal: A
 }
 
 async function refuseFull(folder: string): Promise<void> {
-  const [found] = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
+  const found = await readdir(folder).then(
+    ([name]) => name && `it holds ${name}`,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      if (error.code === 'ENOTDIR') return 'it is a file';
+      throw error;
+    },
+  );
   if (found === undefined) return;
-  const message = `Cannot export to ${folder}: it must be a new or an empty folder, it holds ${found}; name another, such as the next version`;
+  const message = `Cannot export to ${folder}: it must be a new or an empty folder, ${found}; name another, such as the next version`;
   throw new FtftError('ALREADY_EXISTS', message, {reason: 'FOLDER_NOT_EMPTY'});
 }
 
@@ -50,9 +54,16 @@ async function runExport(modelFolder: string, folder: string, signal: AbortSigna
     child.on('message', message => {
       told = message as FromExport;
     });
-    child.once('error', reject);
+    // One that has begun is waited for, also when it was killed: nobody may write any more when what is half done is removed.
+    child.on('error', error => {
+      if (child.pid === undefined) reject(error);
+    });
     child.once('close', () => resolve(told));
   });
+  signal.throwIfAborted();
   if (answer?.kind === 'failed') throw FtftError.fromPlain(answer.error);
-  if (!answer) throw new FtftError('INTERNAL', `Cannot export ${modelFolder}: ${notes.trim()}`, {reason: 'UNEXPECTED'});
+  if (answer) return;
+  const why = notes.split('\n').filter(line => line.trim() !== '' && !/^\s+at /.test(line));
+  const lines = [`Cannot export ${modelFolder}: the process that does it broke`, ...why.slice(-5)].join('\n  ');
+  throw new FtftError('INTERNAL', lines, {reason: 'UNEXPECTED'});
 }

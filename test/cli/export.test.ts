@@ -71,6 +71,7 @@ test('what cannot be exported is refused in one line, and leaves nothing', async
     ['bucket', 'x', /it lies at s3:\/\/bucket\/model/],
     [join(folder, 'modle'), 'x', /it must be a run or a folder that holds config\.json, there is no such file$/],
     [model, 'full', /it must be a new or an empty folder, it holds precious\.txt; name another/],
+    [model, 'full/precious.txt', /it must be a new or an empty folder, it is a file; name another/],
     [broken, 'x', /model family "?t5"? is not supported/],
   ];
   for (const [from, to, message] of cases) {

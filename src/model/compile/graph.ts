@@ -7,7 +7,8 @@ export type DataType = keyof typeof dataTypes;
 
 export function dataTypeOf(number: number): DataType {
   const found = Object.entries(dataTypes).find(([, value]) => value === number);
-  if (!found) throw new Error(`Cannot record a tensor of TensorFlow's data type ${number}`);
+  // Texts have no raw form: see constantTexts.
+  if (!found || found[0] === 'string') throw new Error(`Cannot record a tensor of TensorFlow's data type ${number}`);
   return found[0] as DataType;
 }
 

@@ -5,10 +5,11 @@ import type {NamedTensor} from '../../data/types.js';
 import {type Dimensions, knownShape} from './dimensions.js';
 import type {SignatureDef, TensorInfo} from './gen/tensorflow.js';
 import {dataTypes, type Node, reachable} from './graph.js';
-import {asRecorded, type FunctionSpec, recordFunction} from './program.js';
+import {joining} from './join-variables.js';
+import {type FunctionSpec, recordFunction} from './program.js';
 import {rewrite} from './rewrite.js';
 import {encode} from './saved-model.js';
-import {nameOf, restoring, writeVariables} from './variable-files.js';
+import {restoring, writeVariables} from './variable-files.js';
 
 /** The signature that servers call when a request names none. */
 const signature = 'serving_default';
@@ -20,7 +21,8 @@ const signature = 'serving_default';
 export function writeServable(folder: string, spec: FunctionSpec, values: ReadonlyMap<string, NamedTensor>): void {
   const {results, placeholders, dimensions} = recordFunction(signature, spec);
   const recorded = [...results, ...placeholders];
-  const roots = recorded.map(rewrite(recorded, asRecorded).node);
+  const {pass, valueOf} = joining(reachable(recorded));
+  const roots = recorded.map(rewrite(recorded, pass).node);
   const handles = reachable(roots).filter(({op}) => op === 'VarHandleOp');
   const {roots: more, told} = restoring(handles);
   const signatureDef: SignatureDef = {
@@ -33,7 +35,7 @@ export function writeServable(folder: string, spec: FunctionSpec, values: Readon
   writeFileSync(join(folder, 'saved_model.pb'), bytes);
   writeVariables(
     join(folder, 'variables', 'variables'),
-    handles.map(handle => values.get(nameOf(handle))!),
+    handles.map(handle => valueOf(handle, values)),
   );
 }
 

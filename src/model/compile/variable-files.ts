@@ -28,7 +28,7 @@ export function restoring(handles: readonly Node[]): {roots: Node[]; told: Omit<
   const optional = {dtype: typeAttribute('string'), shape: shapeAttribute([])};
   const filename = makeNode('PlaceholderWithDefault', optional, [defaultName], [text], {name: 'save/filename'});
   const keys = keysOf(handles.map(nameOf));
-  const reads = handles.map(handle => read(handle, `${nameOf(handle)}/Read/ReadVariableOp`));
+  const reads = handles.map(handle => readNode(handle, `${nameOf(handle)}/Read/ReadVariableOp`));
   const save = saveNode(filename.outputs[0], keys, reads);
   const saved = makeNode('Identity', texts, filename.outputs, [text], {name: 'save/saved', after: [save]});
   const outputs = handles.map(({outputs: [{shape}]}): OutputSpec => ({type: 'float32', shape}));
@@ -54,10 +54,7 @@ export function restoring(handles: readonly Node[]): {roots: Node[]; told: Omit<
 
 /** One tensor after the other is in memory twice; all of them are once, beside the caller's. */
 export function writeVariables(prefix: string, tensors: readonly NamedTensor[]): void {
-  const handles = tensors.map(({name, shape}) => {
-    const attributes = {...float, shape: shapeAttribute(shape), container: bytes(''), shared_name: bytes(name)};
-    return makeNode('VarHandleOp', attributes, [], [{type: 'resource', shape}]);
-  });
+  const handles = tensors.map(({name, shape}) => variableNode(name, shape));
   const done = (name: string, after: Node) =>
     makeNode('Identity', {T: float.dtype}, [constant('float32', [1])], [{type: 'float32', shape: []}], {
       name,
@@ -70,7 +67,7 @@ export function writeVariables(prefix: string, tensors: readonly NamedTensor[]):
     return done(`assigned${k}`, assign(handle, value.outputs[0]));
   });
   const filename = constantTexts([prefix], []);
-  const reads = handles.map(handle => read(handle));
+  const reads = handles.map(handle => readNode(handle));
   const saved = done('saved', saveNode(filename, keysOf(tensors.map(({name}) => name)), reads));
   const graph = loadGraph([...assigned, saved]);
   try {
@@ -84,13 +81,19 @@ export function writeVariables(prefix: string, tensors: readonly NamedTensor[]):
   }
 }
 
+/** The handle of a variable. */
+export function variableNode(name: string, shape: number[]): Node {
+  const attributes = {...float, shape: shapeAttribute(shape), container: bytes(''), shared_name: bytes(name)};
+  return makeNode('VarHandleOp', attributes, [], [{type: 'resource', shape}]);
+}
+
+export const readNode = (handle: Node, name?: string): Value =>
+  makeNode('ReadVariableOp', float, handle.outputs, [{type: 'float32', shape: handle.outputs[0].shape}], {name})
+    .outputs[0];
+
 /** By which the graph knows the variable. */
 export const nameOf = ({attributes: {shared_name: name}}: Node): string =>
   name.$case === 's' ? String(name.value) : '';
-
-const read = (handle: Node, name?: string): Value =>
-  makeNode('ReadVariableOp', float, handle.outputs, [{type: 'float32', shape: handle.outputs[0].shape}], {name})
-    .outputs[0];
 
 const assign = (handle: Node, value: Value, name?: string): Node =>
   makeNode('AssignVariableOp', float, [handle.outputs[0], value], [], {name});
