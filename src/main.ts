@@ -16,7 +16,7 @@ const trainerGraceMs = 15_000;
 async function main(): Promise<void> {
   const config = readConfig(process.env);
   const log = createLog(config.logLevel);
-  // Runs tell telemetry what they append, and telemetry asks runs for counts and selections.
+  // Runs tell telemetry what they append, and telemetry asks runs for counts.
   const telemetry = createTelemetry({
     log,
     countRuns: () => runs.countRuns(),
@@ -27,7 +27,6 @@ async function main(): Promise<void> {
     metrics: telemetry.metrics,
     spans: telemetry.spans,
     device: config.device,
-    selectionOf: dataMap => runs.getDataMap(dataMap).selection,
   });
   const runs = await createRuns({...config, logger: log});
   runs.onEvent(runTelemetry.appended);

@@ -9,7 +9,7 @@ import type {Datasets} from './datasets.js';
 import {notFound, requestIdReused} from './not-found.js';
 import type {Store} from './store.js';
 import {checkMapServes, planTraining, type StepBudget, type TrainingPlan} from './training-request.js';
-import type {DatasetRecord, RunRecord, StoredEvent} from './types.js';
+import type {DataMapRecord, DatasetRecord, RunRecord, StoredEvent} from './types.js';
 
 export interface AcceptOptions {
   modelDir: string;
@@ -27,7 +27,7 @@ interface MainCreation extends RunCreation {
 interface Ingredients {
   kind: 'REFERENCE' | 'MAIN';
   modelFolder: string;
-  dataMap?: string;
+  map?: DataMapRecord;
   dataMapFile?: string;
 }
 
@@ -42,42 +42,42 @@ export class RunAcceptance {
 
   async reference(creation: RunCreation): Promise<RunRecord> {
     const what = 'Cannot train a reference model';
-    const repeated = this.findRepeated(what, creation);
+    const repeated = await this.findRepeated(what, creation);
     if (repeated) return repeated;
-    const dataset = this.findDataset(creation);
+    const dataset = await this.findDataset(creation);
     const plan = planTraining(what, creation, {dataset}, 'REFERENCE');
-    const modelFolder = await this.checkedModel(plan, dataset ?? this.datasets.get(plan.spec.dataset));
-    return this.accept(what, creation, plan, {kind: 'REFERENCE', modelFolder});
+    const modelFolder = await this.checkedModel(plan, dataset ?? (await this.datasets.get(plan.spec.dataset)));
+    return await this.accept(what, creation, plan, {kind: 'REFERENCE', modelFolder});
   }
 
   async main(creation: MainCreation): Promise<RunRecord> {
     const what = 'Cannot fine-tune the main model';
-    const repeated = this.findRepeated(what, creation);
+    const repeated = await this.findRepeated(what, creation);
     if (repeated) return repeated;
-    const dataset = this.findDataset(creation);
-    const map = creation.dataMap === '' ? undefined : this.findMap(creation.dataMap);
+    const dataset = await this.findDataset(creation);
+    const map = creation.dataMap === '' ? undefined : await this.findMap(creation.dataMap);
     const plan = planTraining(what, creation, {dataset, map, budget: creation.budget}, 'MAIN');
     if (!map) throw notFound('DataMap', creation.dataMap);
-    const found = dataset ?? this.datasets.get(plan.spec.dataset);
+    const found = dataset ?? (await this.datasets.get(plan.spec.dataset));
     checkMapServes(what, map, plan.spec);
     const modelFolder = await this.checkedModel(plan, found);
-    const dataMapFile = this.dataMaps.file(map.id);
-    return this.accept(what, creation, plan, {kind: 'MAIN', modelFolder, dataMap: map.id, dataMapFile});
+    const dataMapFile = await this.dataMaps.file(map.id);
+    return await this.accept(what, creation, plan, {kind: 'MAIN', modelFolder, map, dataMapFile});
   }
 
-  private findRepeated(what: string, {request}: RunCreation): RunRecord | undefined {
-    const found = request && this.store.runs.findByRequest(request.id);
+  private async findRepeated(what: string, {request}: RunCreation): Promise<RunRecord | undefined> {
+    const found = request && (await this.store.runs.findByRequest(request.id));
     if (!found) return undefined;
     if (found.digest !== request.digest) throw requestIdReused(what);
-    return this.store.runs.get(found.runId)?.run;
+    return (await this.store.runs.get(found.runId))?.run;
   }
 
-  private findDataset({spec}: RunCreation): DatasetRecord | undefined {
-    return spec.dataset === '' ? undefined : found(() => this.datasets.get(spec.dataset));
+  private async findDataset({spec}: RunCreation): Promise<DatasetRecord | undefined> {
+    return spec.dataset === '' ? undefined : await found(this.datasets.get(spec.dataset));
   }
 
-  private findMap(id: string) {
-    return found(() => this.dataMaps.get(id));
+  private findMap(id: string): Promise<DataMapRecord | undefined> {
+    return found(this.dataMaps.get(id));
   }
 
   private async checkedModel({spec}: TrainingPlan, {classNames}: DatasetRecord): Promise<string> {
@@ -92,32 +92,38 @@ export class RunAcceptance {
     }
   }
 
-  private accept(what: string, creation: RunCreation, plan: TrainingPlan, ingredients: Ingredients): RunRecord {
-    const {kind, modelFolder, dataMap, dataMapFile} = ingredients;
+  private async accept(
+    what: string,
+    creation: RunCreation,
+    plan: TrainingPlan,
+    ingredients: Ingredients,
+  ): Promise<RunRecord> {
+    const {kind, modelFolder, map, dataMapFile} = ingredients;
     const time = Date.now();
     const id = creation.id ?? `${kind === 'REFERENCE' ? 'reference' : 'main'}-${randomUUID().slice(0, 8)}`;
-    const run = newRun(id, creation, plan, {kind, dataMap, time});
+    const run = newRun(id, creation, plan, {kind, map, time});
     if (creation.validateOnly) {
-      this.checkRoom(what);
+      await this.checkRoom(what);
       return run;
     }
-    const {stored, events} = this.store.transaction(() => {
-      const repeated = this.findRepeated(what, creation);
+    const {stored, events} = await this.store.transaction(async () => {
+      await this.store.lock('runs');
+      const repeated = await this.findRepeated(what, creation);
       if (repeated) return {stored: repeated, events: []};
-      this.checkRoom(what);
+      await this.checkRoom(what);
       const work = {modelFolder, dataMapFile, pendingSince: time, keptAcceleratorMs: 0, keptEvaluations: []};
-      this.store.runs.insert({run, work, lostLeases: 0}, creation.request);
+      await this.store.runs.insert({run, work, lostLeases: 0}, creation.request);
       const change = {kind: 'run-changed', run} as const;
-      const events = this.store.log.append({runId: id}, stored => ({stored, events: [change]})) ?? [];
-      return {stored: this.store.runs.get(id)!.run, events};
+      const events = (await this.store.log.append({runId: id}, stored => ({stored, events: [change]}))) ?? [];
+      return {stored: (await this.store.runs.get(id))!.run, events};
     });
     if (events.length > 0) this.onAppended(stored, events);
     return stored;
   }
 
-  private checkRoom(what: string): void {
+  private async checkRoom(what: string): Promise<void> {
     const {maxPendingRuns} = this.options;
-    const count = this.store.runs.countUnfinished();
+    const count = await this.store.runs.countUnfinished();
     if (count < maxPendingRuns) return;
     throw new FtftError(
       'RESOURCE_EXHAUSTED',
@@ -131,7 +137,7 @@ function newRun(
   id: string,
   {labels, traceParent}: RunCreation,
   {spec, totalSteps, totalEpochs}: TrainingPlan,
-  {kind, dataMap, time}: Pick<Ingredients, 'kind' | 'dataMap'> & {time: number},
+  {kind, map, time}: Pick<Ingredients, 'kind' | 'map'> & {time: number},
 ): RunRecord {
   return {
     id,
@@ -140,7 +146,8 @@ function newRun(
     kind,
     state: 'PENDING',
     spec,
-    dataMap,
+    dataMap: map?.id,
+    selection: map?.selection,
     attempt: 0,
     progress: {committedEpochs: 0, totalEpochs, steps: 0, totalSteps, keptSteps: 0, stoppedEarly: false},
     cost: {
@@ -162,9 +169,9 @@ function newRun(
 }
 
 /** Undefined instead of NOT_FOUND: field rules come first. */
-function found<T>(get: () => T): T | undefined {
+async function found<T>(record: Promise<T>): Promise<T | undefined> {
   try {
-    return get();
+    return await record;
   } catch (error) {
     if (error instanceof FtftError && error.code === 'NOT_FOUND') return undefined;
     throw error;

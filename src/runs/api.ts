@@ -91,8 +91,8 @@ export interface Runs {
     /** A file name stands before the bytes of each file but the first, which may have one. */
     parts: AsyncIterable<Uint8Array | {fileName: string}>,
   ): Promise<{dataset: DatasetRecord; split: SplitRecord; warnings: string[]}>;
-  getDataset(id: string): DatasetRecord;
-  listDatasets(page: Page): {datasets: DatasetRecord[]; nextPageToken: string};
+  getDataset(id: string): Promise<DatasetRecord>;
+  listDatasets(page: Page): Promise<{datasets: DatasetRecord[]; nextPageToken: string}>;
 
   trainReference(creation: RunCreation): Promise<RunRecord>;
   fineTuneMain(
@@ -105,18 +105,18 @@ export interface Runs {
   ): Promise<{run: RunRecord; warnings: string[]}>;
   buildDataMap(creation: DataMapCreation): Promise<DataMapRecord>;
 
-  getRun(id: string): RunRecord;
-  listRuns(page: Page): {runs: RunRecord[]; nextPageToken: string};
+  getRun(id: string): Promise<RunRecord>;
+  listRuns(page: Page): Promise<{runs: RunRecord[]; nextPageToken: string}>;
   /** Resolves once the etag is another than the one given, or after timeoutMs. */
   waitRun(id: string, etag: string, timeoutMs: number, signal: AbortSignal): Promise<RunRecord>;
-  cancelRun(id: string, etag: string): RunRecord;
+  cancelRun(id: string, etag: string): Promise<RunRecord>;
 
-  getDataMap(id: string): DataMapRecord;
+  getDataMap(id: string): Promise<DataMapRecord>;
   readDataMap(id: string): Promise<DataMapColumns>;
   compareDataMaps(id: string, otherId: string): Promise<DataMapComparison>;
 
   /** Last sequence of the run's log; 0 when empty. */
-  lastSequence(id: string): number;
+  lastSequence(id: string): Promise<number>;
   /** Stored events from start on. Yields 'caught-up' once, when all that was stored has been sent; then follows the run live and
    * returns after the last event of a terminal run. */
   events(id: string, range: EventRange): AsyncGenerator<StoredEvent | 'caught-up'>;
@@ -124,5 +124,5 @@ export interface Runs {
   /** Key of the resume tokens' HMAC, made once and kept in the store. */
   tokenKey(): Buffer;
   /** Runs by kind and state, for the gauge. */
-  countRuns(): {kind: string; state: string; count: number}[];
+  countRuns(): Promise<{kind: string; state: string; count: number}[]>;
 }

@@ -1,14 +1,17 @@
 // What a trainer says in; changes of the run and events of its log out, each append fenced by the attempt's lease.
 import {basename} from 'node:path';
+import type {TrainingEvent} from '../pipeline/types.js';
 import {digestOf, toChunks} from './committed-epochs.js';
 import {LiveProgress} from './live-progress.js';
 import type {Logger} from './logger.js';
 import {epochCommitted, evaluated, progressed} from './run-changes.js';
-import type {Change, Lease, Store, StoredRun} from './store.js';
+import type {Lease, MakeChange, Store, StoredRun} from './store.js';
 import type {FromTrainer} from './trainer-protocol.js';
 import type {LogEvent, RunRecord, StoredEvent} from './types.js';
 
 const progressIntervalMs = 500;
+
+type Step = Extract<TrainingEvent, {kind: 'step'}>;
 
 /** Live telemetry of one optimizer update; run: with progress and cost so far. */
 export interface StepTelemetry {
@@ -30,45 +33,51 @@ export interface WriterContext {
 export class AttemptWriter {
   readonly lease: Lease;
   private readonly live: LiveProgress;
-  private writtenAt = 0;
+  private writtenAt = Number.NEGATIVE_INFINITY;
+  private isProgressDue = false;
 
   constructor(
     private readonly stored: StoredRun,
     private readonly context: WriterContext,
   ) {
     this.lease = {runId: stored.run.id, attempt: stored.run.attempt};
-    this.live = new LiveProgress(stored.run, Date.now());
+    this.live = new LiveProgress(stored.run, performance.now());
   }
 
   /** The change, with progress and cost so far; false, and nothing changed, when the lease is void. */
-  append(change: (stored: StoredRun) => Change): boolean {
+  async append(change: MakeChange): Promise<boolean> {
     const {store, onAppended} = this.context;
-    const now = Date.now();
-    const events = store.log.append(this.lease, before => change(progressed(before, this.live.at(now), now)));
+    this.writtenAt = performance.now();
+    const live = this.live.at(this.writtenAt);
+    const events = await store.log.append(this.lease, (before, now) => change(progressed(before, live, now), now));
     if (!events) return false;
-    this.writtenAt = now;
-    onAppended(store.runs.get(this.lease.runId)!.run, events);
+    onAppended((await store.runs.get(this.lease.runId))!.run, events);
+    return true;
+  }
+
+  /** Steps are progress, not history: true when the event is to be written too, to say how far the run is. */
+  step(event: Step, flops: number): boolean {
+    this.live.step(event, flops);
+    const {steps, loss, seconds, instances, tokens} = event;
+    const now = performance.now();
+    const {run} = progressed(this.stored, this.live.at(now), Date.now());
+    this.context.onStep({run, steps, loss, seconds, instances, tokens});
+    if (this.isProgressDue || now - this.writtenAt < progressIntervalMs) return false;
+    this.isProgressDue = true;
     return true;
   }
 
   /** False when the lease is void. */
-  event({event, flops}: Extract<FromTrainer, {kind: 'event'}>): boolean {
+  async event({event, flops}: Extract<FromTrainer, {kind: 'event'}>): Promise<boolean> {
     switch (event.kind) {
       case 'epoch-started':
-        return this.append(stored => ({stored, events: [{kind: 'epoch-started', epoch: event.epoch}]}));
-      case 'step': {
-        this.live.step(event, flops);
-        const {steps, loss, seconds, instances, tokens} = event;
-        const now = Date.now();
-        const {run} = progressed(this.stored, this.live.at(now), now);
-        this.context.onStep({run, steps, loss, seconds, instances, tokens});
-        // Steps are progress, not history: they change the run, and not at every one.
-        if (now - this.writtenAt < progressIntervalMs) return true;
-        return this.append(stored => ({stored, events: []}));
-      }
+        return await this.append(stored => ({stored, events: [{kind: 'epoch-started', epoch: event.epoch}]}));
+      case 'step':
+        this.isProgressDue = false;
+        return await this.append(stored => ({stored, events: []}));
       case 'evaluations':
         this.live.evaluation(event.seconds, flops);
-        return this.append(before => {
+        return await this.append(before => {
           const stored = evaluated(before, event.evaluations, event.steps);
           return {stored, events: [{kind: 'evaluations-made', evaluations: event.evaluations, cost: stored.run.cost}]};
         });
@@ -81,11 +90,11 @@ export class AttemptWriter {
   }
 
   /** Chunks, commit and checkpoint in one transaction; false when the lease is void. */
-  epoch({event, checkpoint}: Extract<FromTrainer, {kind: 'epoch'}>): boolean {
+  async epoch({event, checkpoint}: Extract<FromTrainer, {kind: 'epoch'}>): Promise<boolean> {
     const {epoch, steps, trainLoss, dynamics} = event;
     const chunks = toChunks(epoch, dynamics);
     const instanceCount = dynamics.pTrue.length;
-    return this.append(before => {
+    return await this.append(before => {
       const stored = epochCommitted(before, epoch, {...checkpoint, file: basename(checkpoint.file), steps});
       const {cost} = stored.run;
       const committed: LogEvent = {

@@ -9,7 +9,7 @@ import {removeCheckpoints, removeLeftovers} from './checkpoints.js';
 import type {DiskReserve} from './disk-reserve.js';
 import {cancelling, ended, lost, released} from './run-changes.js';
 import {executionTimeout, unexpected} from './run-errors.js';
-import type {Change, Lease, StoredRun} from './store.js';
+import type {Lease, MakeChange, StoredRun} from './store.js';
 import {TrainerChild} from './trainer-child.js';
 import type {FromTrainer, TrainerJob} from './trainer-protocol.js';
 
@@ -23,15 +23,17 @@ export interface AttemptContext extends WriterContext {
   reserve: DiskReserve;
 }
 
-type Ending = (stored: StoredRun, now: number) => Change;
-
 export class Attempt {
   private readonly writer: AttemptWriter;
   private child: TrainerChild | undefined;
   /** How the attempt is to end, once that is known: the first word counts. */
-  private ending: Ending | undefined;
+  private ending: MakeChange | undefined;
   private trainedFolder: string | undefined;
   private timeout: NodeJS.Timeout | undefined;
+  /** Settles when what the child has said so far is handled. */
+  private heard: Promise<unknown> = Promise.resolve();
+  private isBeating = false;
+  private isSettling = false;
   private isFenced = false;
   private isDraining = false;
   private isStopping = false;
@@ -60,7 +62,7 @@ export class Attempt {
       await this.train(job);
       if (this.trainedFolder) await this.keepModel(job.folder, this.trainedFolder);
       await this.settle();
-      if (!this.isFenced && this.stateNow() !== 'PENDING') await removeLeftovers(job.folder);
+      if (!this.isFenced && (await this.stateNow()) !== 'PENDING') await removeLeftovers(job.folder);
     } catch (error) {
       this.fail(error);
       await this.settle();
@@ -83,14 +85,15 @@ export class Attempt {
     setTimeout(() => this.child?.kill(), graceMs).unref();
   }
 
-  private stateNow() {
-    return this.context.store.runs.get(this.lease.runId)?.run.state;
+  private async stateNow() {
+    return (await this.context.store.runs.get(this.lease.runId))?.run.state;
   }
 
   private async train(job: TrainerJob): Promise<void> {
     if (this.isFenced || this.isStopping) return;
     this.child = new TrainerChild(this.context.trainerEntry, job, message => this.hear(message, job.folder));
     const how = await this.child.ended;
+    await this.heard;
     if (!this.ending && !this.trainedFolder && !this.isFenced)
       this.context.logger.warn({...this.lease, how}, 'The trainer process is gone');
     if (!this.isFenced) await this.removeUncommitted(job.folder);
@@ -98,26 +101,29 @@ export class Attempt {
 
   /** Makes room, which the end of the run may need to be written. */
   private async removeUncommitted(folder: string): Promise<void> {
-    const committed = this.context.store.runs.get(this.lease.runId)?.work.checkpoint?.file;
+    const committed = (await this.context.store.runs.get(this.lease.runId))?.work.checkpoint?.file;
     await removeCheckpoints(folder, committed && join(folder, committed));
   }
 
+  /** Messages are handled one after the other, as they came. Steps alone do not wait: many may come while the store is slow. */
   private hear(message: FromTrainer, folder: string): void {
     if (this.isFenced || this.ending) return;
-    try {
-      this.handle(message, folder);
-    } catch (error) {
-      this.fail(error);
-    }
+    if (message.kind === 'event' && message.event.kind === 'step' && !this.writer.step(message.event, message.flops))
+      return;
+    this.heard = this.heard
+      .then(async () => {
+        if (!this.isFenced && !this.ending) await this.handle(message, folder);
+      })
+      .catch(error => this.fail(error));
   }
 
-  private handle(message: FromTrainer, folder: string): void {
+  private async handle(message: FromTrainer, folder: string): Promise<void> {
     switch (message.kind) {
       case 'event':
-        if (!this.writer.event(message)) this.fence();
+        if (!(await this.writer.event(message))) this.fence();
         return;
       case 'epoch':
-        if (this.writer.epoch(message)) this.goOn(folder, message.checkpoint.file);
+        if (await this.writer.epoch(message)) this.goOn(folder, message.checkpoint.file);
         else this.fence();
         return;
       case 'done':
@@ -143,14 +149,19 @@ export class Attempt {
       .finally(() => this.child?.committed());
   }
 
-  private heartbeat(): void {
+  private async heartbeat(): Promise<void> {
     const {store, leaseMs, logger} = this.context;
+    if (this.isBeating) return;
+    this.isBeating = true;
     try {
-      const state = store.leases.renew(this.lease, leaseMs);
-      if (state === undefined) this.fence();
+      const state = await store.leases.renew(this.lease, leaseMs);
+      // The end of the run ends the lease too: then the one who writes it hears of either.
+      if (state === undefined && !this.isSettling) this.fence();
       if (state === 'CANCELLING') this.stop();
     } catch (error) {
       logger.error({...this.lease, error: String(error)}, 'The lease could not be renewed');
+    } finally {
+      this.isBeating = false;
     }
   }
 
@@ -172,27 +183,23 @@ export class Attempt {
     this.child?.kill();
   }
 
+  /** By the database's times, and then by a timer, which no wrong clock of this machine can mislead. */
   private startTimeout(): void {
-    const {spec, startTime = Date.now()} = this.stored.run;
+    const {spec, startTime, updateTime} = this.stored.run;
     const {executionTimeoutMs} = spec;
     if (executionTimeoutMs === undefined) return;
-    const end = startTime + executionTimeoutMs;
-    const look = () => {
-      if (Date.now() >= end) this.timeOut(executionTimeoutMs);
-      else this.startTimer(look, end);
+    const wait = (leftMs: number) => {
+      const nextMs = Math.min(leftMs, longestTimerMs);
+      const look = () => void (leftMs > nextMs ? wait(leftMs - nextMs) : this.timeOut(executionTimeoutMs));
+      this.timeout = setTimeout(look, nextMs);
     };
-    this.startTimer(look, end);
+    wait(Math.max(0, executionTimeoutMs - (updateTime - (startTime ?? updateTime))));
   }
 
-  private startTimer(look: () => void, end: number): void {
-    const leftMs = Math.max(0, end - Date.now());
-    this.timeout = setTimeout(look, Math.min(leftMs, longestTimerMs));
-  }
-
-  private timeOut(executionTimeoutMs: number): void {
+  private async timeOut(executionTimeoutMs: number): Promise<void> {
     try {
-      if (this.stateNow() !== 'RUNNING' || this.ending || this.trainedFolder) return;
-      this.writer.append(stored => cancelling(stored, executionTimeout(executionTimeoutMs), Date.now()));
+      if ((await this.stateNow()) !== 'RUNNING' || this.ending || this.trainedFolder) return;
+      await this.writer.append((stored, now) => cancelling(stored, executionTimeout(executionTimeoutMs), now));
       this.stop();
     } catch (error) {
       this.fail(error);
@@ -202,7 +209,7 @@ export class Attempt {
   /** Takes the place of what an earlier attempt may have left there. */
   private async keepModel(folder: string, trainedFolder: string): Promise<void> {
     const {store, leaseMs} = this.context;
-    if (store.leases.renew(this.lease, leaseMs) === undefined) return this.fence();
+    if ((await store.leases.renew(this.lease, leaseMs)) === undefined) return this.fence();
     const kept = join(folder, 'model');
     await rm(kept, {recursive: true, force: true});
     await rename(trainedFolder, kept);
@@ -221,9 +228,10 @@ export class Attempt {
   private async settle(): Promise<void> {
     const {logger, reserve} = this.context;
     const ending = this.ending ?? (this.isStopping ? released : lost);
+    this.isSettling = true;
     for (let numTries = 1; !this.isFenced; numTries++) {
       try {
-        if (!this.writer.append(stored => ending(stored, Date.now()))) this.fence();
+        if (!(await this.writer.append(ending))) this.fence();
         return;
       } catch (error) {
         logger.error({...this.lease, error: String(error)}, 'The end of the run could not be written');

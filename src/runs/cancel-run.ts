@@ -3,13 +3,17 @@ import {FtftError} from '../errors.js';
 import {notFound} from './not-found.js';
 import {cancelling} from './run-changes.js';
 import {cancelledByCaller} from './run-errors.js';
-import type {Store} from './store.js';
+import type {MakeChange, Store} from './store.js';
 import type {RunRecord, StoredEvent} from './types.js';
 
 /** Cancelling what is cancelled is no error. etag: '' for any; ABORTED/ETAG_MISMATCH, FAILED_PRECONDITION/RUN_NOT_CANCELLABLE. */
-export function cancelRun(store: Store, id: string, etag: string): {run: RunRecord; events: StoredEvent[]} {
-  return store.transaction(() => {
-    const run = store.runs.get(id)?.run;
+export async function cancelRun(
+  store: Store,
+  id: string,
+  etag: string,
+): Promise<{run: RunRecord; events: StoredEvent[]}> {
+  return await store.transaction(async () => {
+    const run = (await store.runs.get(id))?.run;
     if (!run) throw notFound('Run', id);
     const resource = {type: 'Run', name: `runs/${id}`} as const;
     if (etag !== '' && etag !== run.etag)
@@ -28,7 +32,8 @@ export function cancelRun(store: Store, id: string, etag: string): {run: RunReco
           resource,
         },
       );
-    const events = store.log.append({runId: id}, stored => cancelling(stored, cancelledByCaller, Date.now())) ?? [];
-    return {run: store.runs.get(id)!.run, events};
+    const cancel: MakeChange = (stored, now) => cancelling(stored, cancelledByCaller, now);
+    const events = (await store.log.append({runId: id}, cancel)) ?? [];
+    return {run: (await store.runs.get(id))!.run, events};
   });
 }

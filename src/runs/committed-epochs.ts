@@ -43,7 +43,7 @@ export async function readCommittedEpochs(log: EventLog, runId: string): Promise
   const epochs: EpochDynamics[] = [];
   let chunks: Chunk[] = [];
   for (let sequence = 1; ; ) {
-    const page = log.read(runId, sequence, eventsPerPage);
+    const page = await log.read(runId, sequence, eventsPerPage);
     for (const {event} of page) {
       if (event.kind === 'epoch-started' || event.kind === 'epochs-discarded') chunks = [];
       if (event.kind === 'chunk') chunks.push(event);

@@ -21,9 +21,9 @@ import {readPage} from './pages.js';
 import {RunInstances} from './run-instances.js';
 import {isTerminal} from './run-state.js';
 import {Runner} from './runner.js';
+import {SqlCatalog} from './sql-catalog.js';
+import {createSqlStore} from './sql-store.js';
 import {Sqlite} from './sqlite.js';
-import {SqliteCatalog} from './sqlite-catalog.js';
-import {createSqliteStore} from './sqlite-store.js';
 import type {RunRecord, StoredEvent} from './types.js';
 import {Wakeups} from './wakeups.js';
 
@@ -65,14 +65,15 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
   await splitFiles.sweep();
   await mapFiles.sweep();
 
-  const sqlite = new Sqlite(join(dataDir, 'ftft.db'));
-  const catalog = new SqliteCatalog(sqlite);
-  const store = createSqliteStore(sqlite);
+  const sql = new Sqlite(join(dataDir, 'ftft.db'));
+  const catalog = new SqlCatalog(sql);
+  const store = createSqlStore(sql);
+  const tokenKey = await catalog.setting('token_key', () => randomBytes(32));
   const wakeups = new Wakeups();
   const eventListeners: ((run: RunRecord, stored: StoredEvent) => void)[] = [];
   const stepListeners: ((step: StepTelemetry) => void)[] = [];
   const onAppended = (run: RunRecord, events: StoredEvent[]) => {
-    wakeups.wake(run.id);
+    wakeups.wake(run.id, events.length > 0);
     for (const listener of eventListeners) for (const event of events) listener(run, event);
   };
   const onStep = (step: StepTelemetry) => {
@@ -94,8 +95,8 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     reserve: new DiskReserve(join(dataDir, '.reserve')),
     ...{runsFolder, tokensFolder: join(cacheDir, 'tokens'), datasets, dataMaps},
   });
-  const getRun = (id: string): RunRecord => {
-    const stored = store.runs.get(id);
+  const getRun = async (id: string): Promise<RunRecord> => {
+    const stored = await store.runs.get(id);
     if (!stored) throw notFound('Run', id);
     return stored.run;
   };
@@ -112,21 +113,26 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     buildDataMap: creation => dataMaps.build(creation),
 
     getRun,
-    listRuns(page) {
+    async listRuns(page) {
       const list = (limit: number, before?: number) => store.runs.list(limit, before);
-      const {records, nextPageToken} = readPage('Cannot list runs', page, list);
+      const {records, nextPageToken} = await readPage('Cannot list runs', page, list);
       return {runs: records, nextPageToken};
     },
     async waitRun(id, etag, timeoutMs, signal) {
-      const end = Date.now() + timeoutMs;
-      for (let run = getRun(id); ; run = getRun(id)) {
-        const leftMs = end - Date.now();
-        if (run.etag !== etag || leftMs <= 0) return run;
-        await wakeups.wait(id, signal, leftMs);
+      const end = performance.now() + timeoutMs;
+      const watch = wakeups.watch(id, 'run');
+      try {
+        for (let run = await getRun(id); ; run = await getRun(id)) {
+          const leftMs = end - performance.now();
+          if (run.etag !== etag || leftMs <= 0) return run;
+          await watch.wait(signal, leftMs);
+        }
+      } finally {
+        watch.close();
       }
     },
-    cancelRun(id, etag) {
-      const {run, events} = cancelRun(store, id, etag);
+    async cancelRun(id, etag) {
+      const {run, events} = await cancelRun(store, id, etag);
       onAppended(run, events);
       runner.stop(id);
       if (events.length > 0 && isTerminal(run.state)) runner.tidy(run);
@@ -137,10 +143,10 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     readDataMap: id => dataMaps.read(id),
     compareDataMaps: (id, otherId) => dataMaps.compare(id, otherId),
 
-    lastSequence: id => store.log.lastSequence(getRun(id).id),
+    lastSequence: async id => await store.log.lastSequence((await getRun(id)).id),
     events: (id, range) => readEvents(store, wakeups, id, range),
 
-    tokenKey: () => catalog.setting('token_key', () => randomBytes(32)),
+    tokenKey: () => tokenKey,
     countRuns: () => store.runs.countByKindAndState(),
 
     start: () => runner.start(),
@@ -151,7 +157,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
       await runner.close(graceMs);
       await splitFiles.close();
       await mapFiles.close();
-      sqlite.close();
+      await sql.close();
       releaseOwner(owner);
     },
     onEvent: listener => void eventListeners.push(listener),

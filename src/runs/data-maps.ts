@@ -19,7 +19,7 @@ import {checkCount, planSelection, what} from './map-request.js';
 import {notFound, requestIdReused} from './not-found.js';
 import type {RunInstances} from './run-instances.js';
 import {isTerminal} from './run-state.js';
-import type {SqliteCatalog, StoredDataMap} from './sqlite-catalog.js';
+import type {SqlCatalog, StoredDataMap} from './sql-catalog.js';
 import type {Store} from './store.js';
 import type {DataMapColumns, DataMapRecord, RunRecord} from './types.js';
 
@@ -33,7 +33,7 @@ interface BuiltMap {
 
 export class DataMaps {
   constructor(
-    private readonly catalog: SqliteCatalog,
+    private readonly catalog: SqlCatalog,
     private readonly files: FileStore,
     private readonly store: Store,
     private readonly instances: RunInstances,
@@ -41,39 +41,39 @@ export class DataMaps {
   ) {}
 
   async build(creation: DataMapCreation): Promise<DataMapRecord> {
-    const repeated = this.findRepeated(creation);
+    const repeated = await this.findRepeated(creation);
     if (repeated) return repeated;
-    const found = this.store.runs.get(creation.run)?.run;
+    const found = (await this.store.runs.get(creation.run))?.run;
     const selection = planSelection(creation, found);
     if (!found) throw notFound('Run', creation.run);
     const built = await this.buildMap(creation, selection, found);
     const {map, subset} = built;
     const isSelected = new Uint8Array(map.numInstances);
     for (let at = 0; at < subset.instances.length; at++) isSelected[subset.instances[at]] = 1;
-    const {record, identity} = this.describe(creation, selection, found, built, isSelected);
+    const {record, identity} = await this.describe(creation, selection, found, built, isSelected);
     if (creation.validateOnly) return record;
     const file = await this.files.put([encodeMap(map, subset, isSelected, record.metrics ?? [])]);
-    return this.add({map: record, file, identity}, creation);
+    return await this.add({map: record, file, identity}, creation);
   }
 
-  get(id: string): DataMapRecord {
-    return this.stored(id).map;
+  async get(id: string): Promise<DataMapRecord> {
+    return (await this.stored(id)).map;
   }
 
   /** Name of the columns file of a map that exists. */
-  file(id: string): string {
-    return this.stored(id).file;
+  async file(id: string): Promise<string> {
+    return (await this.stored(id)).file;
   }
 
   async read(id: string): Promise<DataMapColumns> {
-    const {map, file} = this.stored(id);
+    const {map, file} = await this.stored(id);
     const columns = await readMapFile(this.files.path(file));
     return {...columns, instanceIds: await this.instanceIds(map)};
   }
 
   /** FAILED_PRECONDITION/DATA_MAPS_NOT_COMPARABLE unless both have the same instances. */
   async compare(id: string, otherId: string): Promise<DataMapComparison> {
-    const [one, other] = [this.stored(id), this.stored(otherId)];
+    const [one, other] = [await this.stored(id), await this.stored(otherId)];
     const places = await sameInstances(one.map, other.map, map => this.instanceIds(map));
     const columns = await readMapFile(this.files.path(one.file));
     const otherColumns = await readMapFile(this.files.path(other.file));
@@ -87,12 +87,12 @@ export class DataMaps {
 
   private async buildMap(creation: DataMapCreation, selection: Selection, run: RunRecord): Promise<BuiltMap> {
     const {log} = this.store;
-    const committed = committedEpochs(log, run.id);
+    const committed = await committedEpochs(log, run.id);
     if (committed.length === 0) throw noCommittedEpochs(run);
     const numInstances = committed[0].instanceCount;
     checkCount(selection, numInstances);
     const metrics = [...metricsOf(selection.criterion), ...(creation.metrics ?? [])];
-    const numClasses = numLogitClasses(log, run.id, committed[0]);
+    const numClasses = await numLogitClasses(log, run.id, committed[0]);
     const shape = mapShape({numInstances, numEpochs: committed.length, numClasses}, {...creation, metrics});
     const epochs = committed.slice(shape.epochs.first, shape.epochs.last + 1);
     const labels = await this.labels(run, numInstances);
@@ -110,14 +110,14 @@ export class DataMaps {
     return {map, subset, labels, epochs, scoreWindow: shape.scoreWindow};
   }
 
-  private describe(
+  private async describe(
     creation: DataMapCreation,
     selection: Selection,
     run: RunRecord,
     {map, subset, labels, epochs, scoreWindow}: BuiltMap,
     isSelected: Uint8Array,
-  ): {record: DataMapRecord; identity: string} {
-    const classNames = this.instances.classNames(run);
+  ): Promise<{record: DataMapRecord; identity: string}> {
+    const classNames = await this.instances.classNames(run);
     const classCounts = countClasses(labels, isSelected, classNames.length);
     const inDistributionAccuracy = accuracyOf(run);
     const {thresholds} = this;
@@ -160,28 +160,28 @@ export class DataMaps {
     return {record, identity};
   }
 
-  private stored(id: string): StoredDataMap {
-    const stored = this.catalog.getDataMap(id);
+  private async stored(id: string): Promise<StoredDataMap> {
+    const stored = await this.catalog.getDataMap(id);
     if (!stored) throw notFound('DataMap', id);
     return stored;
   }
 
-  private findRepeated({request}: DataMapCreation): DataMapRecord | undefined {
-    const found = request && this.catalog.findDataMapByRequest(request.id);
+  private async findRepeated({request}: DataMapCreation): Promise<DataMapRecord | undefined> {
+    const found = request && (await this.catalog.findDataMapByRequest(request.id));
     if (!found) return undefined;
     if (found.digest !== request.digest) throw requestIdReused(what);
-    return this.get(found.id);
+    return await this.get(found.id);
   }
 
   /** The map as it is when there is an equal one. */
-  private add(made: StoredDataMap, creation: DataMapCreation): DataMapRecord {
-    return this.catalog.transaction(() => {
-      const repeated = this.findRepeated(creation);
+  private add(made: StoredDataMap, creation: DataMapCreation): Promise<DataMapRecord> {
+    return this.catalog.transaction('data-maps', async () => {
+      const repeated = await this.findRepeated(creation);
       if (repeated) return repeated;
-      const existing = this.catalog.getDataMap(made.map.id);
+      const existing = await this.catalog.getDataMap(made.map.id);
       if (existing?.identity === made.identity) return existing.map;
       if (existing) throw dataMapExists(made.map.id);
-      this.catalog.addDataMap(made, creation.request);
+      await this.catalog.addDataMap(made, creation.request);
       return made.map;
     });
   }

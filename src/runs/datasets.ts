@@ -12,7 +12,7 @@ import type {FileStore} from './file-store.js';
 import {notFound} from './not-found.js';
 import {readPage} from './pages.js';
 import {readSplitFile, splitFileBytes} from './split-file.js';
-import type {SqliteCatalog} from './sqlite-catalog.js';
+import type {SqlCatalog} from './sql-catalog.js';
 import type {SplitSource} from './trainer-protocol.js';
 import type {DatasetRecord, SplitRecord} from './types.js';
 
@@ -26,12 +26,12 @@ export class Datasets {
   private readonly pending = new Map<string, number>();
 
   constructor(
-    private readonly catalog: SqliteCatalog,
+    private readonly catalog: SqlCatalog,
     private readonly files: FileStore,
   ) {}
 
   async import(header: ImportHeader, parts: AsyncIterable<Uint8Array | FileStart>): Promise<Imported> {
-    const {classLabels} = this.check(header);
+    const {classLabels} = await this.check(header);
     const read = await readSplit(parts, {
       ...header,
       classLabels,
@@ -39,45 +39,50 @@ export class Datasets {
       maxBytes: maxImportBytes,
       temporaryFolder: this.files.temporaryFolder,
     });
-    const same = this.findSame(header, read);
+    const same = await this.findSame(header, read);
     if (same) return {...same, warnings: read.warnings};
     const warnings = [...read.warnings, ...(await this.sharedTexts(header, read.examples))];
-    if (header.validateOnly) return {...this.preview(header, read), warnings};
+    if (header.validateOnly) return {...(await this.preview(header, read)), warnings};
     return {...(await this.store(header, read)), warnings};
   }
 
-  get(id: string): DatasetRecord {
-    const dataset = this.catalog.getDataset(id);
+  async get(id: string): Promise<DatasetRecord> {
+    const dataset = await this.catalog.getDataset(id);
     if (!dataset) throw notFound('Dataset', id);
     return dataset;
   }
 
-  find(id: string): DatasetRecord | undefined {
-    return this.catalog.getDataset(id);
+  async find(id: string): Promise<DatasetRecord | undefined> {
+    return await this.catalog.getDataset(id);
   }
 
-  list(page: Page): {datasets: DatasetRecord[]; nextPageToken: string} {
+  async list(page: Page): Promise<{datasets: DatasetRecord[]; nextPageToken: string}> {
     const list = (limit: number, before?: number) => this.catalog.listDatasets(limit, before);
-    const {records, nextPageToken} = readPage('Cannot list datasets', page, list);
+    const {records, nextPageToken} = await readPage('Cannot list datasets', page, list);
     return {datasets: records, nextPageToken};
   }
 
   /** Where a split that exists is read from. */
-  source(dataset: string, name: string): SplitSource {
-    const found = this.catalog.splits(dataset).find(({split}) => split.name === name);
+  async source(dataset: string, name: string): Promise<SplitSource> {
+    const found = (await this.catalog.splits(dataset)).find(({split}) => split.name === name);
     if (!found) throw new Error(`Dataset ${dataset} has no split ${name}`);
     const {isOutOfDistribution} = found.split;
     return {split: name, isOutOfDistribution, file: this.files.path(found.file), sha256: found.file};
   }
 
   /** Everything that can be wrong before the first byte. */
-  private check({dataset, split, columns, classLabels}: ImportHeader): ReturnType<typeof mergeClassLabels> {
+  private async check({
+    dataset,
+    split,
+    columns,
+    classLabels,
+  }: ImportHeader): Promise<ReturnType<typeof mergeClassLabels>> {
     const rules = new FieldRules();
     rules.id('dataset', dataset);
     rules.split('split', split);
     for (const name of ['text', 'label'] as const)
       if (columns[name] === '') rules.violate(`columns.${name}`, 'is required');
-    const existing = this.catalog.getDataset(dataset);
+    const existing = await this.catalog.getDataset(dataset);
     const merged = mergeClassLabels(existing, classLabels);
     rules.violations.push(...merged.violations);
     if (existing && existing.isTextPairs !== (columns.textPair !== undefined))
@@ -89,8 +94,11 @@ export class Datasets {
     return merged;
   }
 
-  private findSame({dataset, split}: ImportHeader, {digest}: ReadSplit): Omit<Imported, 'warnings'> | undefined {
-    const existing = this.catalog.getDataset(dataset);
+  private async findSame(
+    {dataset, split}: ImportHeader,
+    {digest}: ReadSplit,
+  ): Promise<Omit<Imported, 'warnings'> | undefined> {
+    const existing = await this.catalog.getDataset(dataset);
     const found = existing?.splits.find(({name}) => name === split);
     if (!existing || !found) return undefined;
     if (found.digest === digest) return {dataset: existing, split: found};
@@ -106,28 +114,28 @@ export class Datasets {
     this.pending.set(file, (this.pending.get(file) ?? 0) + 1);
     try {
       // Another import may have come first: everything is looked at again inside the transaction.
-      return this.catalog.transaction(() => {
-        this.check(header);
-        const same = this.findSame(header, read);
+      return await this.catalog.transaction('datasets', async () => {
+        await this.check(header);
+        const same = await this.findSame(header, read);
         if (same) return same;
-        const {dataset, split} = this.preview(header, read);
-        this.catalog.putDataset(dataset);
-        this.catalog.addSplit(dataset.id, {split, file});
-        return {dataset: this.get(dataset.id), split};
+        const {dataset, split} = await this.preview(header, read);
+        await this.catalog.putDataset(dataset);
+        await this.catalog.addSplit(dataset.id, {split, file});
+        return {dataset: await this.get(dataset.id), split};
       });
     } finally {
       const others = this.pending.get(file)! - 1;
       if (others > 0) this.pending.set(file, others);
       else {
         this.pending.delete(file);
-        if (!this.catalog.isSplitFileUsed(file)) await this.files.remove(file);
+        if (!(await this.catalog.isSplitFileUsed(file))) await this.files.remove(file);
       }
     }
   }
 
   /** The dataset as it is once the split is in it. */
-  private preview(header: ImportHeader, read: ReadSplit): Omit<Imported, 'warnings'> {
-    const existing = this.catalog.getDataset(header.dataset);
+  private async preview(header: ImportHeader, read: ReadSplit): Promise<Omit<Imported, 'warnings'>> {
+    const existing = await this.catalog.getDataset(header.dataset);
     const {classLabels} = mergeClassLabels(existing, header.classLabels);
     const time = Date.now();
     const split: SplitRecord = {
@@ -154,7 +162,7 @@ export class Datasets {
 
   /** One warning for each other split that holds texts of this one. */
   private async sharedTexts({dataset, split}: ImportHeader, examples: Example[]): Promise<string[]> {
-    const others = this.catalog.splits(dataset).filter(other => other.split.name !== split);
+    const others = (await this.catalog.splits(dataset)).filter(other => other.split.name !== split);
     if (others.length === 0) return [];
     const texts = new Set(examples.map(textKey));
     const warnings: string[] = [];

@@ -21,23 +21,25 @@ export interface CommittedEpoch {
 }
 
 /** In order, from epoch 0. */
-export function committedEpochs(log: EventLog, runId: string): CommittedEpoch[] {
+export async function committedEpochs(log: EventLog, runId: string): Promise<CommittedEpoch[]> {
   const sequences: number[] = [];
-  for (const {kind, epoch, sequence} of log.epochMarks(runId)) {
+  for (const {kind, epoch, sequence} of await log.epochMarks(runId)) {
     if (kind === 'epochs-discarded') sequences.length = Math.min(sequences.length, epoch);
     if (kind === 'epoch-committed') sequences[epoch] = sequence;
   }
-  return sequences.map(sequence => {
-    const [stored] = log.read(runId, sequence, 1);
+  const epochs: CommittedEpoch[] = [];
+  for (const sequence of sequences) {
+    const [stored] = await log.read(runId, sequence, 1);
     if (stored?.event.kind !== 'epoch-committed') throw damaged(`event ${sequence} must end an epoch`);
     const {epoch, chunkCount, instanceCount, digest, trainLoss} = stored.event;
-    return {epoch, chunkCount, instanceCount, digest, trainLoss, firstSequence: sequence - chunkCount};
-  });
+    epochs.push({epoch, chunkCount, instanceCount, digest, trainLoss, firstSequence: sequence - chunkCount});
+  }
+  return epochs;
 }
 
 /** Classes of the logits that the log keeps; 0 where it keeps none. */
-export function numLogitClasses(log: EventLog, runId: string, {firstSequence}: CommittedEpoch): number {
-  const {logits, numClasses} = readChunk(log, runId, firstSequence);
+export async function numLogitClasses(log: EventLog, runId: string, {firstSequence}: CommittedEpoch): Promise<number> {
+  const {logits, numClasses} = await readChunk(log, runId, firstSequence);
   return logits.length === 0 ? 0 : numClasses;
 }
 
@@ -49,13 +51,14 @@ export async function* dynamicsBlocks(
 ): AsyncGenerator<ScoreBlock> {
   const hashes = epochs.map(() => createHash('sha256'));
   for (let index = 0; index < epochs[0].chunkCount; index++) {
-    const chunks = epochs.map(({epoch, firstSequence}, e) => {
-      const chunk = readChunk(log, runId, firstSequence + index);
+    const chunks: Chunk[] = [];
+    for (const [e, {epoch, firstSequence}] of epochs.entries()) {
+      const chunk = await readChunk(log, runId, firstSequence + index);
       if (chunk.epoch !== epoch || chunk.chunkIndex !== index)
         throw damaged(`chunk ${index} of epoch ${epoch} is not there`);
       hashes[e].update(bytesOf(chunk.pTrue));
-      return chunk;
-    });
+      chunks.push(chunk);
+    }
     const [{firstInstance, instanceCount, numClasses}] = chunks;
     if (chunks.some(chunk => chunk.firstInstance !== firstInstance || chunk.instanceCount !== instanceCount))
       throw damaged(`chunk ${index} must hold the same instances in every epoch`);
@@ -73,8 +76,8 @@ export async function* dynamicsBlocks(
   }
 }
 
-function readChunk(log: EventLog, runId: string, sequence: number): Chunk {
-  const [stored] = log.read(runId, sequence, 1);
+async function readChunk(log: EventLog, runId: string, sequence: number): Promise<Chunk> {
+  const [stored] = await log.read(runId, sequence, 1);
   if (stored?.event.kind === 'chunk') return stored.event;
   throw damaged(`event ${sequence} must hold dynamics`);
 }

@@ -17,26 +17,31 @@ export async function* readEvents(
   runId: string,
   {start, signal}: EventRange,
 ): AsyncGenerator<StoredEvent | 'caught-up'> {
-  if (!runs.get(runId)) throw notFound('Run', runId);
-  let next = firstSequence(start, log.epochMarks(runId), log.lastSequence(runId));
+  if (!(await runs.get(runId))) throw notFound('Run', runId);
+  let next = firstSequence(start, await log.epochMarks(runId), await log.lastSequence(runId));
   let isCaughtUp = false;
-  while (true) {
-    signal.throwIfAborted();
-    const page = log.read(runId, next, eventsPerPage);
-    for (const event of page) {
-      yield event;
-      next = event.sequence + 1;
+  const watch = wakeups.watch(runId, 'log');
+  try {
+    while (true) {
+      signal.throwIfAborted();
+      const page = await log.read(runId, next, eventsPerPage);
+      for (const event of page) {
+        yield event;
+        next = event.sequence + 1;
+      }
+      if (page.length === eventsPerPage) continue;
+      if (!isCaughtUp) {
+        isCaughtUp = true;
+        yield 'caught-up';
+        continue;
+      }
+      const run = (await runs.get(runId))?.run;
+      // In this order: the last event is written together with the terminal state.
+      if ((!run || isTerminal(run.state)) && (await log.lastSequence(runId)) < next) return;
+      await watch.wait(signal);
     }
-    if (page.length > 0) continue;
-    if (!isCaughtUp) {
-      isCaughtUp = true;
-      yield 'caught-up';
-      continue;
-    }
-    const run = runs.get(runId)?.run;
-    // In this order: the last event is written together with the terminal state.
-    if ((!run || isTerminal(run.state)) && log.lastSequence(runId) < next) return;
-    await wakeups.wait(runId, signal);
+  } finally {
+    watch.close();
   }
 }
 

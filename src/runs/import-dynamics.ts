@@ -49,7 +49,8 @@ export class DynamicsImports {
     const request = creation.request && {id: creation.request.id, digest: hash.digest('hex')};
     const run = newRun(creation, epochs.length);
     if (creation.validateOnly) return {run, warnings: dynamics.warnings};
-    return {run: this.keep({...creation, request}, run, dynamics, epochs, losses), warnings: dynamics.warnings};
+    const kept = await this.keep({...creation, request}, run, dynamics, epochs, losses);
+    return {run: kept, warnings: dynamics.warnings};
   }
 
   /** Everything that can be wrong before the first byte; the instances of the split, where one is named. */
@@ -58,7 +59,7 @@ export class DynamicsImports {
     const rules = new FieldRules();
     rules.id('run_id', id);
     rules.labels(labels);
-    const dataset = datasetId === undefined ? undefined : this.datasets.find(datasetId);
+    const dataset = datasetId === undefined ? undefined : await this.datasets.find(datasetId);
     const names = dataset?.splits.map(({name}) => name) ?? [];
     if (dataset && !names.includes(trainSplit))
       rules.violate(
@@ -73,7 +74,7 @@ export class DynamicsImports {
     if (!dataset) throw notFound('Dataset', datasetId);
     const indexOf = new Map<string, number>();
     const golds: number[] = [];
-    for await (const {uid, label} of readSplitFile(this.datasets.source(dataset.id, trainSplit))) {
+    for await (const {uid, label} of readSplitFile(await this.datasets.source(dataset.id, trainSplit))) {
       indexOf.set(uid, golds.length);
       golds.push(label);
     }
@@ -82,30 +83,30 @@ export class DynamicsImports {
   }
 
   /** In one transaction: the log is whole or not there. */
-  private keep(
+  private async keep(
     creation: DynamicsCreation,
     run: RunRecord,
     {guids, golds, numClasses}: ImportedDynamics,
     epochs: EpochDynamics[],
     losses: number[],
-  ): RunRecord {
+  ): Promise<RunRecord> {
     const {request} = creation;
-    const {stored, events} = this.store.transaction(() => {
-      const found = request && this.store.runs.findByRequest(request.id);
+    const {stored, events} = await this.store.transaction(async () => {
+      await this.store.lock('runs');
+      const found = request && (await this.store.runs.findByRequest(request.id));
       if (found && found.digest !== request?.digest) throw requestIdReused(what);
-      if (found) return {stored: this.store.runs.get(found.runId)!.run, events: []};
+      if (found) return {stored: (await this.store.runs.get(found.runId))!.run, events: []};
       const work = {modelFolder: '', pendingSince: run.createTime, keptAcceleratorMs: 0, keptEvaluations: []};
-      this.store.runs.insert({run, work, lostLeases: 0}, request);
-      if (guids) this.instances.put(run.id, {guids, labels: golds, numClasses});
-      const append = (more: LogEvent[], change: Partial<RunRecord> = {}) =>
-        this.store.log.append({runId: run.id}, ({run: before, ...rest}) => ({
+      const {createTime} = await this.store.runs.insert({run, work, lostLeases: 0}, request);
+      if (guids) await this.instances.put(run.id, {guids, labels: golds, numClasses});
+      const append = async (more: LogEvent[], change: Partial<RunRecord> = {}) =>
+        (await this.store.log.append({runId: run.id}, ({run: before, ...rest}) => ({
           stored: {...rest, run: {...before, ...change}},
           events: more,
-        }))!;
-      for (const [epoch, dynamics] of epochs.entries()) append(epochEvents(epoch, dynamics, losses[epoch], run));
-      const {createTime} = this.store.runs.get(run.id)!.run;
-      const events = append([{kind: 'run-changed', run}], {endTime: createTime});
-      return {stored: this.store.runs.get(run.id)!.run, events};
+        })))!;
+      for (const [epoch, dynamics] of epochs.entries()) await append(epochEvents(epoch, dynamics, losses[epoch], run));
+      const events = await append([{kind: 'run-changed', run}], {endTime: createTime});
+      return {stored: (await this.store.runs.get(run.id))!.run, events};
     });
     if (events.length > 0) this.onAppended(stored, events);
     return stored;

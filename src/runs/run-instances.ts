@@ -3,7 +3,7 @@ import {setImmediate as nextTurn} from 'node:timers/promises';
 import {decodeColumns, encodeColumns} from './columns.js';
 import type {Datasets} from './datasets.js';
 import {readSplitFile} from './split-file.js';
-import type {SqliteCatalog} from './sqlite-catalog.js';
+import type {SqlCatalog} from './sql-catalog.js';
 import type {TrainingSpec} from './types.js';
 
 /** One instance. text: undefined where there is no data set; label: -1 where it is not known. */
@@ -24,34 +24,37 @@ const instancesPerPart = 65_536;
 
 export class RunInstances {
   constructor(
-    private readonly catalog: SqliteCatalog,
+    private readonly catalog: SqlCatalog,
     private readonly datasets: Datasets,
   ) {}
 
   /** Of an imported run without a data set. */
-  put(runId: string, {guids, labels, numClasses}: {guids: string[]; labels: Int32Array; numClasses: number}): void {
+  async put(
+    runId: string,
+    {guids, labels, numClasses}: {guids: string[]; labels: Int32Array; numClasses: number},
+  ): Promise<void> {
     for (let first = 0; first < guids.length; first += instancesPerPart) {
       const end = Math.min(first + instancesPerPart, guids.length);
       const body = encodeColumns({guids: guids.slice(first, end), numClasses}, {labels: labels.slice(first, end)});
-      this.catalog.addInstances(runId, first / instancesPerPart, body);
+      await this.catalog.addInstances(runId, first / instancesPerPart, body);
     }
   }
 
   /** Of a reference run or an imported one: all that are on its data map, in order. */
   async *read({id, spec}: InstancesOf): AsyncGenerator<RunInstance> {
-    if (spec.dataset !== '') yield* readSplitFile(this.datasets.source(spec.dataset, spec.trainSplit));
+    if (spec.dataset !== '') yield* readSplitFile(await this.datasets.source(spec.dataset, spec.trainSplit));
     else
-      for (const {guids, labels} of this.parts(id)) {
+      for await (const {guids, labels} of this.parts(id)) {
         for (const [i, uid] of guids.entries()) yield {uid, label: labels[i]};
         await nextTurn();
       }
   }
 
   /** In class order; indices where the names are not known, none where the classes are not. */
-  classNames({id, spec}: InstancesOf): string[] {
-    if (spec.dataset !== '') return this.datasets.get(spec.dataset).classNames;
+  async classNames({id, spec}: InstancesOf): Promise<string[]> {
+    if (spec.dataset !== '') return (await this.datasets.get(spec.dataset)).classNames;
     let numClasses = 0;
-    for (const part of this.parts(id))
+    for await (const part of this.parts(id))
       numClasses = part.labels.reduce(
         (most, label) => Math.max(most, label + 1),
         Math.max(numClasses, part.numClasses),
@@ -59,9 +62,9 @@ export class RunInstances {
     return Array.from({length: numClasses}, (_, i) => String(i));
   }
 
-  private *parts(runId: string): Generator<{guids: string[]; labels: Int32Array; numClasses: number}> {
+  private async *parts(runId: string): AsyncGenerator<{guids: string[]; labels: Int32Array; numClasses: number}> {
     for (let part = 0; ; part++) {
-      const body = this.catalog.instances(runId, part);
+      const body = await this.catalog.instances(runId, part);
       if (!body) return;
       const {header, columns} = decodeColumns(body);
       const {guids, numClasses} = header as {guids: string[]; numClasses: number};

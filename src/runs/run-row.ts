@@ -1,5 +1,5 @@
 // A row of the table runs ↔ the run in it: what has a column of its own is not repeated in the JSON.
-import type {Row} from './sqlite.js';
+import type {Row} from './sql.js';
 import type {StoredRun, WorkState} from './store.js';
 import type {RunKind, RunRecord, RunState} from './types.js';
 

@@ -26,6 +26,9 @@ export class Runner {
   private current: {attempt: Attempt; done: Promise<void>} | undefined;
   private isClosing = false;
   private mayClaim = true;
+  /** Settles when the queue has been served; while that lasts, a wish to serve it again is kept. */
+  private turning: Promise<void> | undefined;
+  private isTurnWanted = false;
 
   constructor(private readonly context: RunnerContext) {}
 
@@ -65,44 +68,54 @@ export class Runner {
   async close(graceMs: number): Promise<void> {
     this.isClosing = true;
     clearInterval(this.timer);
+    await this.turning;
     this.current?.attempt.drain(graceMs);
     await this.current?.done;
   }
 
   private turn(): void {
-    if (this.isClosing) return;
+    if (this.turning) this.isTurnWanted = true;
+    if (this.turning || this.isClosing) return;
+    this.turning = this.serve().finally(() => {
+      this.turning = undefined;
+      if (this.isTurnWanted) this.turn();
+    });
+  }
+
+  private async serve(): Promise<void> {
     const {logger} = this.context;
+    this.isTurnWanted = false;
     try {
-      this.sweep();
-      if (this.mayClaim && !this.current) this.claim();
+      await this.sweep();
+      if (this.mayClaim && !this.isClosing && !this.current) await this.claim();
     } catch (error) {
       // Such as a full disk: the next turn tries again.
       logger.error({error: String(error)}, 'The queue could not be served');
     }
   }
 
-  private sweep(): void {
+  private async sweep(): Promise<void> {
     const {store, onAppended, logger} = this.context;
-    for (const {run} of store.leases.findLost(isDeadOwner)) {
+    for (const {run} of await store.leases.findLost(isDeadOwner)) {
       const {id: runId, attempt} = run;
       if (this.current?.attempt.lease.runId === runId && this.current.attempt.lease.attempt === attempt) continue;
-      const events = store.log.append({runId, attempt}, stored => lost(stored, Date.now()));
+      const events = await store.log.append({runId, attempt}, lost);
       if (!events) continue;
       logger.warn({runId, attempt}, 'The lease ran out');
-      const after = store.runs.get(runId)!.run;
+      const after = (await store.runs.get(runId))!.run;
       onAppended(after, events);
       if (isTerminal(after.state)) this.tidy(after);
     }
   }
 
-  private claim(): void {
+  private async claim(): Promise<void> {
     const {store, owner, leaseMs, onAppended} = this.context;
-    const claimed = store.transaction(() => {
-      const found = store.leases.claim(owner, leaseMs);
+    const claimed = await store.transaction(async () => {
+      const found = await store.leases.claim(owner, leaseMs);
       if (!found) return undefined;
       const {id: runId, attempt} = found.run;
-      const events = store.log.append({runId, attempt}, stored => started(stored, Date.now()))!;
-      return {stored: store.runs.get(runId)!, events};
+      const events = (await store.log.append({runId, attempt}, started))!;
+      return {stored: (await store.runs.get(runId))!, events};
     });
     if (!claimed) return;
     onAppended(claimed.stored.run, claimed.events);
@@ -127,11 +140,11 @@ export class Runner {
       folder,
       tokensFolder,
       modelFolder: work.modelFolder,
-      classNames: datasets.get(spec.dataset).classNames,
+      classNames: (await datasets.get(spec.dataset)).classNames,
       spec,
       totalSteps: progress.totalSteps,
-      train: datasets.source(spec.dataset, spec.trainSplit),
-      evaluationSets: spec.evaluationSplits.map(split => datasets.source(spec.dataset, split)),
+      train: await datasets.source(spec.dataset, spec.trainSplit),
+      evaluationSets: await Promise.all(spec.evaluationSplits.map(split => datasets.source(spec.dataset, split))),
       instances: work.dataMapFile === undefined ? undefined : await dataMaps.selectedInstances(work.dataMapFile),
       resume: checkpoint && {
         checkpoint: {...checkpoint, file: join(folder, checkpoint.file)},

@@ -1,89 +1,104 @@
-// A file → an SQLite database of this program's schema, whose failures are FtftErrors.
+// A file → an SQLite database of this program's schema, whose failures are FtftErrors. One connection: transactions follow each other.
+import {AsyncLocalStorage} from 'node:async_hooks';
 import Libsql from 'libsql';
 import {FtftError} from '../errors.js';
+import {migrations as migrationsOf, newerSchema} from './schema.js';
+import type {Row, Sql, Value} from './sql.js';
 
-/** Value of a column; blobs come back as ArrayBuffer or Buffer. */
-export type Value = string | number | null | Uint8Array | ArrayBuffer;
-export type Row = Record<string, Value>;
+const migrations = migrationsOf({bytes: 'blob', integer: 'integer', tableEnd: ' strict', tuning: ''});
 
-/** Migration i leads from user_version i to i + 1. */
-const migrations = [
-  `create table settings (name text primary key, value blob not null) strict;
-   create table runs (
-     id text primary key, uid text not null unique, request_id text unique, request_digest text,
-     kind text not null, state text not null, priority integer not null default 0, created_at integer not null unique,
-     record text not null, version integer not null default 1,
-     attempt integer not null default 0, lost_leases integer not null default 0,
-     lease_owner text, lease_until integer, next_seq integer not null default 1) strict;
-   create index runs_by_state on runs (state, priority desc, created_at);
-   create table events (
-     run_id text not null, seq integer not null, attempt integer not null, kind text not null, epoch integer,
-     body blob not null, primary key (run_id, seq)) strict;
-   create index epoch_marks on events (run_id, seq, kind, epoch)
-     where kind in ('epoch-started', 'epoch-committed', 'epochs-discarded');
-   create table datasets (
-     id text primary key, uid text not null unique, created_at integer not null unique, record text not null) strict;
-   create table splits (
-     dataset text not null, name text not null, position integer not null, file text not null, record text not null,
-     primary key (dataset, name)) strict;
-   create table data_maps (
-     id text primary key, request_id text unique, request_digest text, file text not null, identity text not null,
-     record text not null) strict;`,
-  `create table run_instances (
-     run_id text not null, part integer not null, body blob not null, primary key (run_id, part)) strict;`,
-];
-
-export class Sqlite {
+export class Sqlite implements Sql {
+  readonly forUpdate = '';
+  readonly skipLocked = '';
   private readonly database: Libsql.Database;
   private readonly statements = new Map<string, Libsql.Statement>();
-  private depth = 0;
+  /** Set inside a transaction, by which its own calls are known. */
+  private readonly transactions = new AsyncLocalStorage<{isOver: boolean}>();
+  /** Settles with the last call that was made: the next one waits for it. */
+  private turn: Promise<unknown> = Promise.resolve();
   private isOpen = true;
 
-  /** ':memory:' for a database that is gone with the process. */
-  constructor(file: string) {
+  /** now: another clock, for tests. */
+  constructor(
+    file: string,
+    readonly now = "cast(round(unixepoch('subsec') * 1000) as integer)",
+  ) {
     this.database = new Libsql(file);
-    this.rows('pragma busy_timeout = 5000');
-    this.rows('pragma journal_mode = WAL');
+    this.all('pragma busy_timeout = 5000', []);
+    this.all('pragma journal_mode = WAL', []);
     this.database.exec('pragma synchronous = FULL');
     this.migrate(file);
   }
 
   /** All rows, so that no statement stays open: an open one would hold the write lock. */
-  rows(sql: string, ...values: Value[]): Row[] {
-    return explained(() => this.prepared(sql).all(...values) as Row[]);
+  async rows(sql: string, ...values: Value[]): Promise<Row[]> {
+    return await this.inTurn(() => this.all(sql, values));
   }
 
-  row(sql: string, ...values: Value[]): Row | undefined {
-    return this.rows(sql, ...values)[0];
+  async row(sql: string, ...values: Value[]): Promise<Row | undefined> {
+    return (await this.rows(sql, ...values))[0];
   }
 
-  /** Number of rows changed. Not for statements with a returning clause. */
-  run(sql: string, ...values: Value[]): number {
-    return explained(() => this.prepared(sql).run(...values).changes);
+  async run(sql: string, ...values: Value[]): Promise<number> {
+    return await this.inTurn(() => explained(() => this.prepared(sql).run(...values).changes));
   }
 
-  /** A transaction inside a transaction is part of it. */
-  transaction<T>(body: () => T): T {
-    if (this.depth > 0) return body();
-    this.rows('begin immediate');
-    this.depth++;
-    try {
-      const result = body();
-      explained(() => this.database.exec('commit'));
-      return result;
-    } catch (error) {
-      // SQLite has rolled back by itself after some failures, such as a full disk.
-      if (this.database.inTransaction) this.database.exec('rollback');
-      throw error;
-    } finally {
-      this.depth--;
-    }
+  async transaction<T>(body: () => Promise<T>): Promise<T> {
+    if (this.transactions.getStore()) return await body();
+    return await this.after(async () => {
+      this.all('begin immediate', []);
+      const own = {isOver: false};
+      try {
+        const result = await this.transactions.run(own, body);
+        explained(() => this.database.exec('commit'));
+        return result;
+      } catch (error) {
+        // SQLite has rolled back by itself after some failures, such as a full disk.
+        if (this.isOpen && this.database.inTransaction) this.database.exec('rollback');
+        throw error;
+      } finally {
+        own.isOver = true;
+      }
+    });
   }
 
-  close(): void {
-    this.isOpen = false;
-    this.statements.clear();
-    this.database.close();
+  /** Of several processes on one machine, each polls. */
+  hint(): void {}
+
+  listen(): void {}
+
+  /** A transaction has the whole database to itself. */
+  async lock(): Promise<void> {}
+
+  async close(): Promise<void> {
+    await this.after(async () => {
+      this.isOpen = false;
+      this.statements.clear();
+      this.database.close();
+    });
+  }
+
+  /** At once inside a transaction, else when those before have ended. */
+  private async inTurn<T>(body: () => T): Promise<T> {
+    const own = this.transactions.getStore();
+    if (own?.isOver) throw new Error('A transaction was used after its end');
+    return own ? body() : await this.after(async () => body());
+  }
+
+  private async after<T>(body: () => Promise<T>): Promise<T> {
+    const done = this.turn.then(body);
+    this.turn = done.catch(() => {});
+    return await done;
+  }
+
+  private all(sql: string, values: Value[]): Row[] {
+    const rows = explained(() => this.prepared(sql).all(...values) as Record<string, Value | ArrayBuffer>[]);
+    for (const row of rows)
+      for (const name in row) {
+        const value = row[name];
+        if (value instanceof ArrayBuffer) row[name] = new Uint8Array(value);
+      }
+    return rows as Row[];
   }
 
   private prepared(sql: string): Libsql.Statement {
@@ -100,16 +115,18 @@ export class Sqlite {
   }
 
   private migrate(file: string): void {
-    this.transaction(() => {
-      const version = Number(this.row('pragma user_version')?.user_version);
-      if (version > migrations.length)
-        throw new FtftError(
-          'FAILED_PRECONDITION',
-          `Cannot open ${file}: its schema must be of version ${migrations.length} or older, it is of version ${version}; use the program that wrote it, or a newer one`,
-          {reason: 'STORE_UNAVAILABLE'},
-        );
+    this.all('begin immediate', []);
+    const version = Number(this.all('pragma user_version', [])[0].user_version);
+    if (version > migrations.length) {
+      this.database.close();
+      throw new FtftError('FAILED_PRECONDITION', newerSchema(file, migrations.length, version), {
+        reason: 'STORE_UNAVAILABLE',
+      });
+    }
+    explained(() => {
       for (const migration of migrations.slice(version)) this.database.exec(migration);
       this.database.exec(`pragma user_version = ${migrations.length}`);
+      this.database.exec('commit');
     });
   }
 }

@@ -37,24 +37,27 @@ export interface Lease {
 }
 
 export interface RunStore {
-  /** ALREADY_EXISTS/RUN_EXISTS when the id is taken. Gives back the record with its create time, which is unique and grows. */
-  insert(stored: StoredRun, request?: {id: string; digest: string}): RunRecord;
-  get(id: string): StoredRun | undefined;
-  findByRequest(requestId: string): {runId: string; digest: string} | undefined;
+  /**
+   * ALREADY_EXISTS/RUN_EXISTS when the id is taken. Gives back the record with its create time, which is unique, grows, and is the
+   * beginning of its time in the queue.
+   */
+  insert(stored: StoredRun, request?: {id: string; digest: string}): Promise<RunRecord>;
+  get(id: string): Promise<StoredRun | undefined>;
+  findByRequest(requestId: string): Promise<{runId: string; digest: string} | undefined>;
   /** Newest first, made before the given time. */
-  list(limit: number, before?: number): RunRecord[];
-  countByKindAndState(): {kind: RunKind; state: RunState; count: number}[];
+  list(limit: number, before?: number): Promise<RunRecord[]>;
+  countByKindAndState(): Promise<{kind: RunKind; state: RunState; count: number}[]>;
   /** Runs that are not terminal. */
-  countUnfinished(): number;
+  countUnfinished(): Promise<number>;
 }
 
 export interface LeaseQueue {
   /** Takes the next PENDING run, by priority and age, into RUNNING with a new attempt; undefined when there is none. */
-  claim(owner: string, leaseMs: number): StoredRun | undefined;
+  claim(owner: string, leaseMs: number): Promise<StoredRun | undefined>;
   /** The run's state; undefined when the lease is void. */
-  renew(lease: Lease, leaseMs: number): RunState | undefined;
+  renew(lease: Lease, leaseMs: number): Promise<RunState | undefined>;
   /** RUNNING and CANCELLING runs whose lease ran out, or whose owner is known to be dead. */
-  findLost(isDead: (owner: string) => boolean): StoredRun[];
+  findLost(isDead: (owner: string) => boolean): Promise<StoredRun[]>;
 }
 
 /** What an append makes of a run: its next version, and the events that say so. */
@@ -63,18 +66,21 @@ export interface Change {
   events: LogEvent[];
 }
 
+/** now: the database's time. */
+export type MakeChange = (stored: StoredRun, now: number) => Change;
+
 export interface EventLog {
   /**
    * Changes a run and appends events to its log, both or neither. With a lease the write is fenced: undefined, and nothing
    * changed, when the lease is void. A state that leaves RUNNING and CANCELLING gives the lease back.
    */
-  append(target: Lease | {runId: string}, change: (stored: StoredRun) => Change): StoredEvent[] | undefined;
+  append(target: Lease | {runId: string}, change: MakeChange): Promise<StoredEvent[] | undefined>;
   /** In order of sequence, from `sequence` on. */
-  read(runId: string, sequence: number, limit: number): StoredEvent[];
+  read(runId: string, sequence: number, limit: number): Promise<StoredEvent[]>;
   /** 0 when the log is empty. */
-  lastSequence(runId: string): number;
+  lastSequence(runId: string): Promise<number>;
   /** Sequences of the events that bound epochs, in order. */
-  epochMarks(runId: string): EpochMark[];
+  epochMarks(runId: string): Promise<EpochMark[]>;
 }
 
 export interface EpochMark {
@@ -88,6 +94,8 @@ export interface Store {
   runs: RunStore;
   leases: LeaseQueue;
   log: EventLog;
-  /** All or nothing; calls inside it join. */
-  transaction<T>(body: () => T): T;
+  /** All or nothing; calls inside it join. Nothing but calls of the store may be awaited in it. */
+  transaction<T>(body: () => Promise<T>): Promise<T>;
+  /** Inside a transaction: no run is added by another one until its end. */
+  lock(what: 'runs'): Promise<void>;
 }

@@ -94,6 +94,8 @@ export interface RunRecord {
   spec: TrainingSpec;
   /** Of a main run. */
   dataMap?: string;
+  /** What that map selects. */
+  selection?: Selection;
   attempt: number;
   progress: RunProgress;
   cost: TrainingCost;

@@ -1,31 +1,63 @@
 // A change of a run wakes those who wait for it in this process; changes by other processes are found by polling.
-import {EventEmitter, once} from 'node:events';
 
 const pollMs = 1000;
 
-export class Wakeups {
-  private readonly emitter = new EventEmitter().setMaxListeners(0);
+/** log: only what adds an event; run: whatever changes the run, its progress too. */
+type Interest = 'log' | 'run';
 
-  wake(runId: string): void {
-    this.emitter.emit(changeOf(runId));
+export class Wakeups {
+  private readonly watches = new Map<string, Set<Watch>>();
+
+  wake(runId: string, isLogged: boolean): void {
+    for (const watch of this.watches.get(runId) ?? []) if (isLogged || watch.interest === 'run') watch.wake();
   }
 
-  /** Resolves at the next change of the run, or after the poll interval, or maxMs. Throws the signal's reason when it aborts. */
-  async wait(runId: string, signal: AbortSignal, maxMs = pollMs): Promise<void> {
-    signal.throwIfAborted();
-    const stop = new AbortController();
-    const onAbort = () => stop.abort();
-    signal.addEventListener('abort', onAbort);
-    const timer = setTimeout(onAbort, Math.min(pollMs, maxMs));
-    try {
-      await once(this.emitter, changeOf(runId), {signal: stop.signal}).catch(() => undefined);
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
-    }
-    signal.throwIfAborted();
+  /** Notes every change from now on, so that none is missed between reading and waiting. To be closed. */
+  watch(runId: string, interest: Interest): Watch {
+    const watches = this.watches.get(runId) ?? new Set();
+    this.watches.set(runId, watches);
+    const watch = new Watch(interest, () => {
+      watches.delete(watch);
+      if (watches.size === 0 && this.watches.get(runId) === watches) this.watches.delete(runId);
+    });
+    watches.add(watch);
+    return watch;
   }
 }
 
-/** An emitter throws where nobody listens to its event `error`, which is an id that a run may have. */
-const changeOf = (runId: string): string => `runs/${runId}`;
+export class Watch {
+  private isWoken = false;
+  private resume: (() => void) | undefined;
+
+  constructor(
+    readonly interest: Interest,
+    readonly close: () => void,
+  ) {}
+
+  wake(): void {
+    this.isWoken = true;
+    this.resume?.();
+  }
+
+  /** Resolves when something has changed since the last call, or after the poll interval, or maxMs. Throws the signal's reason when it aborts. */
+  async wait(signal: AbortSignal, maxMs = pollMs): Promise<void> {
+    signal.throwIfAborted();
+    if (!this.isWoken) await this.sleep(signal, Math.min(pollMs, maxMs));
+    this.isWoken = false;
+    signal.throwIfAborted();
+  }
+
+  private sleep(signal: AbortSignal, milliseconds: number): Promise<void> {
+    return new Promise(resolve => {
+      const wakeUp = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', wakeUp);
+        this.resume = undefined;
+        resolve();
+      };
+      const timer = setTimeout(wakeUp, milliseconds);
+      signal.addEventListener('abort', wakeUp);
+      this.resume = wakeUp;
+    });
+  }
+}

@@ -47,7 +47,7 @@ export function dataMapHandlers({runs, telemetry}: Pick<ServerContext, 'runs' | 
       const checks = new RequestChecks('Cannot get a data map');
       const id = checks.name('name', 'dataMaps', name);
       checks.throwIfAny();
-      return toDataMap(runs.getDataMap(id));
+      return toDataMap(await runs.getDataMap(id));
     },
 
     async *readDataMap(request) {
@@ -56,7 +56,7 @@ export function dataMapHandlers({runs, telemetry}: Pick<ServerContext, 'runs' | 
       checks.notNegative('offset', request.offset);
       checks.notNegative('limit', request.limit);
       checks.throwIfAny();
-      const {instanceCount} = runs.getDataMap(id);
+      const {instanceCount} = await runs.getDataMap(id);
       if (request.offset > instanceCount) throw pastEnd(request.offset, instanceCount);
       const columns = await runs.readDataMap(id);
       const end = request.limit === 0 ? instanceCount : Math.min(instanceCount, request.offset + request.limit);

@@ -26,14 +26,14 @@ export function datasetHandlers(runs: Runs): Handlers {
       const checks = new RequestChecks('Cannot get a dataset');
       const id = checks.name('name', 'datasets', name);
       checks.throwIfAny();
-      return toDataset(runs.getDataset(id));
+      return toDataset(await runs.getDataset(id));
     },
 
     async listDatasets(request) {
       const checks = new RequestChecks('Cannot list datasets');
       const page = checks.page(request);
       checks.throwIfAny();
-      const {datasets, nextPageToken} = runs.listDatasets(page);
+      const {datasets, nextPageToken} = await runs.listDatasets(page);
       return {datasets: datasets.map(toDataset), nextPageToken};
     },
   };

@@ -61,7 +61,7 @@ export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>
     },
 
     async getRun({name}) {
-      return toRun(runs.getRun(checkedName('Cannot get a run', name)));
+      return toRun(await runs.getRun(checkedName('Cannot get a run', name)));
     },
 
     async listRuns(request) {
@@ -69,7 +69,7 @@ export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>
       const page = checks.page(request);
       if (request.filter !== '') checks.refuse('filter');
       checks.throwIfAny();
-      const {runs: records, nextPageToken} = runs.listRuns(page);
+      const {runs: records, nextPageToken} = await runs.listRuns(page);
       return {runs: records.map(toRun), nextPageToken};
     },
 
@@ -90,7 +90,7 @@ export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>
     },
 
     async cancelRun({name, etag}) {
-      return toRun(runs.cancelRun(checkedName('Cannot cancel a run', name), etag));
+      return toRun(await runs.cancelRun(checkedName('Cannot cancel a run', name), etag));
     },
 
     async deleteRun() {

@@ -17,7 +17,7 @@ export function streamHandler({runs, drain}: StreamContext) {
   return {
     async *streamDynamics(request: StreamDynamicsRequest, {signal}: {signal: AbortSignal}) {
       const wanted = fromStreamRequest(request);
-      const run = runs.getRun(wanted.runId);
+      const run = await runs.getRun(wanted.runId);
       const stop = new AbortController();
       try {
         yield* follow({runs, drain}, run, wanted, AbortSignal.any([signal, drain, stop.signal]));
@@ -38,7 +38,7 @@ async function* follow(
   signal: AbortSignal,
 ): AsyncGenerator<StreamDynamicsResponse> {
   const key = runs.tokenKey();
-  let position = firstPosition(
+  let position = await firstPosition(
     start,
     token => decodeResumeToken(key, run.uid, token),
     () => runs.lastSequence(run.id),
@@ -53,7 +53,7 @@ async function* follow(
       pending ??= events.next();
       const next = await nextOrSilence(pending, sentAt + heartbeatMs - Date.now(), signal);
       if (next === 'silence') {
-        yield mark({$case: 'heartbeat', value: {lastSequence: runs.lastSequence(run.id)}});
+        yield mark({$case: 'heartbeat', value: {lastSequence: await runs.lastSequence(run.id)}});
         sentAt = Date.now();
         continue;
       }
@@ -62,7 +62,8 @@ async function* follow(
       if (next.value === 'caught-up') {
         yield mark({$case: 'caughtUp', value: {lastSequence: position.sequence}});
         sentAt = Date.now();
-        if (!isFollowing && !isOver(runs.getRun(run.id), runs.lastSequence(run.id), position)) return;
+        if (isFollowing) continue;
+        if (!isOver(await runs.getRun(run.id), await runs.lastSequence(run.id), position)) return;
         continue;
       }
       for (const {event, after} of messagesOf(next.value, choice, position)) {
@@ -78,7 +79,7 @@ async function* follow(
     events.return(undefined).catch(() => {});
   }
   signal.throwIfAborted();
-  const last = runs.getRun(run.id);
+  const last = await runs.getRun(run.id);
   if (!isTerminal(last.state)) throw new Error(`The log of run ${run.id} ended, but the run is ${last.state}`);
   yield mark({$case: 'completed', value: {run: toRun(last)}});
 }
@@ -107,14 +108,14 @@ function* messagesOf(
 }
 
 /** Where a token handed out before the first event would go on. */
-function firstPosition(
+async function firstPosition(
   start: StreamRequest['start'],
   decode: (token: string) => LogPosition,
-  lastSequence: () => number,
-): LogPosition {
+  lastSequence: () => Promise<number>,
+): Promise<LogPosition> {
   if ('token' in start) return decode(start.token);
   const isEarliest = 'position' in start && start.position === 'earliest';
-  return {sequence: isEarliest ? 0 : lastSequence(), numSent: 0};
+  return {sequence: isEarliest ? 0 : await lastSequence(), numSent: 0};
 }
 
 function toEventStart(start: StreamRequest['start'], position: LogPosition): EventRange['start'] {

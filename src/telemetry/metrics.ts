@@ -35,8 +35,8 @@ const callBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** countRuns: runs by kind and state, read from the store at each scrape. */
-export function createMetrics(countRuns: () => RunCount[], build: BuildInfo) {
+/** countRuns: runs by kind and state, read from the store at each scrape; the gauge has no series while the store is away. */
+export function createMetrics(countRuns: () => Promise<RunCount[]>, build: BuildInfo) {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({register: registry});
@@ -55,9 +55,9 @@ export function createMetrics(countRuns: () => RunCount[], build: BuildInfo) {
       help: 'Runs in the store',
       labelNames: ['kind', 'state'],
       registers,
-      collect() {
+      async collect() {
         this.reset();
-        for (const {kind, state, count} of countRuns())
+        for (const {kind, state, count} of await countRuns().catch(() => []))
           this.set({kind: kind.toLowerCase(), state: state.toLowerCase()}, count);
       },
     }),

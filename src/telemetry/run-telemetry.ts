@@ -9,8 +9,6 @@ export interface RunTelemetryOptions {
   metrics: Metrics;
   spans: Spans;
   device: 'cpu' | 'gpu';
-  /** Selection of a data map, by id, for the label of main runs. */
-  selectionOf: (dataMap: string) => Selection;
 }
 
 /** What is known of a run that is not over. */
@@ -34,7 +32,7 @@ export interface RunTelemetry {
   close(): void;
 }
 
-export function createRunTelemetry({metrics, spans, device, selectionOf}: RunTelemetryOptions): RunTelemetry {
+export function createRunTelemetry({metrics, spans, device}: RunTelemetryOptions): RunTelemetry {
   const watched = new Map<string, Watched>();
 
   function watch(run: RunRecord): Watched {
@@ -43,7 +41,7 @@ export function createRunTelemetry({metrics, spans, device, selectionOf}: RunTel
     const fresh: Watched = {
       run,
       labels: {kind: run.kind.toLowerCase(), model: modelLabel(run)},
-      selection: run.dataMap === undefined ? 'all' : selectionLabel(selectionOf(run.dataMap)),
+      selection: run.selection ? selectionLabel(run.selection) : 'all',
       // What an earlier process spent, it has counted.
       cost: run.cost,
       steps: run.progress.steps,

@@ -23,7 +23,7 @@ export interface CallTelemetry {
 
 export interface TelemetryOptions {
   log: Log;
-  countRuns: () => RunCount[];
+  countRuns: () => Promise<RunCount[]>;
   build: BuildInfo;
   otlpEndpoint: string | undefined;
 }

@@ -3,7 +3,7 @@ import {test} from 'node:test';
 import {Attempt, type AttemptContext} from '../../src/runs/attempt.js';
 import type {DiskReserve} from '../../src/runs/disk-reserve.js';
 import {silent} from '../../src/runs/logger.js';
-import type {Change, Store, StoredRun} from '../../src/runs/store.js';
+import type {MakeChange, Store} from '../../src/runs/store.js';
 import {runRecord} from '../server/records.js';
 
 test('an attempt on a disk that takes nothing and gives nothing back ends without an error', async () => {
@@ -24,14 +24,15 @@ test('an attempt on a disk that takes nothing and gives nothing back ends withou
 
 test('an execution timeout longer than a timer can wait for ends the run at its time and not before', async t => {
   t.mock.timers.enable({apis: ['setTimeout', 'Date'], now: 0});
-  const run = runRecord('run', {state: 'RUNNING', startTime: 0});
+  // It has run for a second already, by the store's times.
+  const run = runRecord('run', {state: 'RUNNING', startTime: 5000, updateTime: 6000});
   const longest = 2 ** 31 - 1;
   const work = {modelFolder: '', pendingSince: 0, keptAcceleratorMs: 0, keptEvaluations: []};
-  const spec = {...run.spec, executionTimeoutMs: longest + 1000};
+  const spec = {...run.spec, executionTimeoutMs: longest + 2000};
   const stored = {run: {...run, spec}, work, lostLeases: 0};
   const states: string[] = [];
-  const append = (_lease: unknown, change: (before: StoredRun) => Change) => {
-    states.push(change(stored).stored.run.state);
+  const append = async (_lease: unknown, change: MakeChange) => {
+    states.push(change(stored, 0).stored.run.state);
     return [];
   };
   const attempt = new Attempt(stored, {
@@ -47,8 +48,10 @@ test('an execution timeout longer than a timer can wait for ends the run at its 
       }),
   );
   t.mock.timers.tick(longest);
+  await new Promise(resolve => setImmediate(resolve));
   assert.deepEqual(states, []);
   t.mock.timers.tick(1000);
+  await new Promise(resolve => setImmediate(resolve));
   assert.deepEqual(states, ['CANCELLING']);
   fail();
   await done;

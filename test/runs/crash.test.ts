@@ -8,8 +8,8 @@ import {setTimeout as wait} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import {readCommittedEpochs} from '../../src/runs/committed-epochs.js';
 import {createRuns, type RunsOptions} from '../../src/runs/create-runs.js';
+import {createSqlStore} from '../../src/runs/sql-store.js';
 import {Sqlite} from '../../src/runs/sqlite.js';
-import {createSqliteStore} from '../../src/runs/sqlite-store.js';
 import type {RunRecord} from '../../src/runs/types.js';
 import {faults} from './support/faults.js';
 import {
@@ -48,7 +48,7 @@ test(`a run whose server or trainer is killed ${numKills} times ends with the lo
 
   const after = await createRuns(options);
   t.after(() => after.close({graceMs: 0}));
-  const run = after.getRun('run');
+  const run = await after.getRun('run');
   const events = await allEvents(after, 'run');
   assert.deepEqual(digests(events), digests(await allEvents(calm, 'run')));
   assert.equal(digests(events).length, 16);
@@ -69,8 +69,8 @@ test(`a run whose server or trainer is killed ${numKills} times ends with the lo
   assert.ok(run.cost.wastedAcceleratorMs > 0 && run.cost.trainedInstances > undisturbed.cost.trainedInstances);
 
   const sqlite = new Sqlite(join(options.dataDir, 'ftft.db'));
-  const epochs = await readCommittedEpochs(createSqliteStore(sqlite).log, 'run');
-  sqlite.close();
+  const epochs = await readCommittedEpochs(createSqlStore(sqlite).log, 'run');
+  await sqlite.close();
   assert.equal(epochs.length, 16, 'the log reads back as whole epochs, whose digests are checked');
 });
 

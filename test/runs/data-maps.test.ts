@@ -87,7 +87,7 @@ test('a data map is deterministic, reads back, and its digest is that of its col
   assert.deepEqual(correctness, timesRight);
 
   assert.deepEqual(await runs.buildDataMap(mapOf({selection})), map, 'the same map again');
-  assert.deepEqual(runs.getDataMap(map.id), map);
+  assert.deepEqual(await runs.getDataMap(map.id), map);
   const named = await runs.buildDataMap(mapOf({selection, id: 'named'}));
   assert.deepEqual({...named, id: map.id, createTime: 0}, {...map, createTime: 0});
   const other = await runs.buildDataMap(mapOf({selection, epochs: {first: 1, last: 2}}));
@@ -125,7 +125,7 @@ test('a data map that cannot be built is refused with its reason', async t => {
     'INVALID_ARGUMENT/REQUEST_ID_REUSED',
   );
   await runs.buildDataMap(mapOf({id: 'dry', validateOnly: true}));
-  assert.throws(() => runs.getDataMap('dry'), {
+  await assert.rejects(runs.getDataMap('dry'), {
     code: 'NOT_FOUND',
     details: {reason: 'DATA_MAP_NOT_FOUND', resource: {type: 'DataMap', name: 'dataMaps/dry'}},
   });
@@ -192,7 +192,7 @@ test('a map of a run that has not finished is not final, and one without a commi
   const map = await runs.buildDataMap(mapOf({id: 'early', selection: {rule: 'rank'}}));
   assert.equal(map.isFinal, false);
   assert.equal(await rejected(runs.fineTuneMain(main('early'))), 'FAILED_PRECONDITION/DATA_MAP_NOT_FINAL');
-  runs.cancelRun('reference', '');
+  await runs.cancelRun('reference', '');
   await waitForEnd(runs, 'reference');
   assert.equal((await runs.buildDataMap(mapOf({id: 'late'}))).isFinal, true);
 });

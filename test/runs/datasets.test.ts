@@ -48,7 +48,7 @@ test('an import makes the dataset, and later ones add splits and aliases', async
   assert.equal(second.dataset.uid, dataset.uid);
   await runs.importDataset({...header, split: 'dev', classLabels: []}, bytes(row));
   assert.deepEqual(
-    runs.getDataset('pets').splits.map(({name}) => name),
+    (await runs.getDataset('pets')).splits.map(({name}) => name),
     ['train', 'ood_b', 'dev'],
   );
 });
@@ -102,7 +102,7 @@ test('of two imports of one split at once one is kept, and equal ones agree', as
     ['a', 'b', 'c'].map(split => runs.importDataset({...header, split}, bytes(lines(9)))),
   );
   assert.equal(splits.length, 3);
-  assert.equal(runs.getDataset('pets').splits.length, 5);
+  assert.equal((await runs.getDataset('pets')).splits.length, 5);
 });
 
 test('an import that fails or only validates leaves nothing', async t => {
@@ -123,12 +123,12 @@ test('an import that fails or only validates leaves nothing', async t => {
     .catch(() => undefined);
   const {dataset, split} = await runs.importDataset({...header, validateOnly: true}, bytes(lines(3)));
   assert.equal(dataset.splits[0].name, split.name);
-  assert.throws(() => runs.getDataset('pets'), {
+  await assert.rejects(runs.getDataset('pets'), {
     code: 'NOT_FOUND',
     details: {reason: 'DATASET_NOT_FOUND', resource: {type: 'Dataset', name: 'datasets/pets'}},
   });
   assert.deepEqual(files(dataDir), []);
-  assert.deepEqual(runs.listDatasets({pageSize: 0, pageToken: ''}).datasets, []);
+  assert.deepEqual((await runs.listDatasets({pageSize: 0, pageToken: ''})).datasets, []);
 });
 
 test('everything that is wrong with a header is said at once, before a byte is read', async t => {
@@ -193,18 +193,18 @@ test('texts that another split holds are a warning', async t => {
 test('datasets are listed from the newest to the oldest, page by page', async t => {
   const {runs} = await open(t);
   for (const dataset of ['a', 'b', 'c']) await runs.importDataset({...header, dataset}, bytes(lines(3)));
-  const first = runs.listDatasets({pageSize: 2, pageToken: ''});
+  const first = await runs.listDatasets({pageSize: 2, pageToken: ''});
   assert.deepEqual(
     first.datasets.map(({id}) => id),
     ['c', 'b'],
   );
-  const second = runs.listDatasets({pageSize: 2, pageToken: first.nextPageToken});
+  const second = await runs.listDatasets({pageSize: 2, pageToken: first.nextPageToken});
   assert.deepEqual([second.datasets.map(({id}) => id), second.nextPageToken], [['a'], '']);
   for (const page of [
     {pageSize: 2, pageToken: 'x'},
     {pageSize: -1, pageToken: ''},
   ])
-    assert.throws(() => runs.listDatasets(page), {code: 'INVALID_ARGUMENT'});
+    await assert.rejects(runs.listDatasets(page), {code: 'INVALID_ARGUMENT'});
 });
 
 test('what a dead server was writing is removed at start-up, what a living one writes is not', async t => {

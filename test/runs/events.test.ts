@@ -4,13 +4,13 @@ import type {EventRange} from '../../src/runs/api.js';
 import type {RunsWithLife} from '../../src/runs/create-runs.js';
 import {readEvents} from '../../src/runs/event-reader.js';
 import {lost} from '../../src/runs/run-changes.js';
+import {createSqlStore} from '../../src/runs/sql-store.js';
 import {Sqlite} from '../../src/runs/sqlite.js';
-import {createSqliteStore} from '../../src/runs/sqlite-store.js';
 import type {LogEvent, StoredEvent} from '../../src/runs/types.js';
 import {Wakeups} from '../../src/runs/wakeups.js';
-import {pendingRun} from './store-conformance.js';
 import {faults} from './support/faults.js';
 import {allEvents, creation, importPets, openRuns, waitForEnd, waitUntil} from './support/open-runs.js';
+import {pendingRun} from './support/store-values.js';
 
 const soon = () => AbortSignal.timeout(30_000);
 
@@ -47,7 +47,7 @@ test('a reader that comes early and one that comes late see the same events, eac
   );
   const last = first[first.length - 1].event;
   assert.ok(last.kind === 'run-changed' && last.run.state === 'SUCCEEDED');
-  assert.equal(runs.lastSequence('run'), first.length);
+  assert.equal(await runs.lastSequence('run'), first.length);
 });
 
 test('a reader that reconnects after every event while the run trains sees every event once', async t => {
@@ -95,17 +95,19 @@ test('a reader begins at the latest event, at an epoch or at the last committed 
   await assert.rejects(unknown.next(), {code: 'NOT_FOUND'});
 });
 
-test('an epoch that was discarded and begun again is read from its second beginning', async () => {
-  const store = createSqliteStore(new Sqlite(':memory:'));
-  store.runs.insert(pendingRun('a'));
-  const attempt = () => ({runId: 'a', attempt: store.leases.claim('worker', 1000)!.run.attempt});
-  const first = attempt();
+test('an epoch that was discarded and begun again is read from its second beginning', async t => {
+  const sql = new Sqlite(':memory:');
+  t.after(() => sql.close());
+  const store = createSqlStore(sql);
+  await store.runs.insert(pendingRun('a'));
+  const attempt = async () => ({runId: 'a', attempt: (await store.leases.claim('worker', 1000))!.run.attempt});
+  const first = await attempt();
   const write = (lease: typeof first, ...events: LogEvent[]) => store.log.append(lease, stored => ({stored, events}));
-  write(first, {kind: 'epoch-started', epoch: 0}, {kind: 'epoch-started', epoch: 1});
-  store.log.append(first, stored => lost(stored, 0));
+  await write(first, {kind: 'epoch-started', epoch: 0}, {kind: 'epoch-started', epoch: 1});
+  await store.log.append(first, lost);
   const read = (start: EventRange['start']) => readEvents(store, new Wakeups(), 'a', {start, signal: soon()}).next();
   await assert.rejects(read({epoch: 0}), {details: {reason: 'EPOCH_NOT_REACHED', metadata: {epoch: '0'}}});
-  write(attempt(), {kind: 'epoch-started', epoch: 0});
+  await write(await attempt(), {kind: 'epoch-started', epoch: 0});
   const {value} = await read({epoch: 0});
   assert.ok(value && value !== 'caught-up' && value.attempt === 2 && value.event.kind === 'epoch-started');
 });
@@ -131,8 +133,7 @@ test('waiting for a run ends at its next change, at once with a stale etag, and 
   assert.deepEqual(await runs.waitRun('run', run.etag, 100, soon()), run);
   assert.ok(performance.now() - began >= 95);
   const waiting = runs.waitRun('run', run.etag, 30_000, soon());
-  runs.cancelRun('run', '');
-  const changed = await waiting;
+  const [, changed] = await Promise.all([runs.cancelRun('run', ''), waiting]);
   assert.equal(changed.state, 'CANCELLED');
   assert.notEqual(changed.etag, run.etag);
   await assert.rejects(runs.waitRun('run', changed.etag, 30_000, AbortSignal.timeout(20)), {name: 'TimeoutError'});
@@ -142,15 +143,15 @@ test('runs are listed from the newest to the oldest, page by page, and the token
   const runs = await openRuns(t);
   await importPets(runs);
   for (const id of ['a', 'b', 'c']) await runs.trainReference(creation({}, {id}));
-  const first = runs.listRuns({pageSize: 2, pageToken: ''});
+  const first = await runs.listRuns({pageSize: 2, pageToken: ''});
   assert.deepEqual(
     first.runs.map(({id}) => id),
     ['c', 'b'],
   );
   await runs.trainReference(creation({}, {id: 'd'}));
-  const second = runs.listRuns({pageSize: 2, pageToken: first.nextPageToken});
+  const second = await runs.listRuns({pageSize: 2, pageToken: first.nextPageToken});
   assert.deepEqual([second.runs.map(({id}) => id), second.nextPageToken], [['a'], '']);
   assert.equal(runs.tokenKey().length, 32);
   assert.deepEqual(runs.tokenKey(), runs.tokenKey());
-  assert.deepEqual(runs.countRuns(), [{kind: 'REFERENCE', state: 'PENDING', count: 4}]);
+  assert.deepEqual(await runs.countRuns(), [{kind: 'REFERENCE', state: 'PENDING', count: 4}]);
 });

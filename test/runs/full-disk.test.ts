@@ -26,7 +26,7 @@ test('on a full disk an import leaves nothing, a run fails with DISK_FULL at onc
     await importPets(runs);
     const huge = runs.importDataset({...header, split: 'huge'}, bytes(lines(150_000)));
     await assert.rejects(huge, {code: 'RESOURCE_EXHAUSTED', details: {reason: 'DISK_FULL'}});
-    assert.equal(runs.getDataset('pets').splits.length, 2);
+    assert.equal((await runs.getDataset('pets')).splits.length, 2);
     const splits = readdirSync(join(disk, 'data', 'splits'), {recursive: true, withFileTypes: true});
     assert.equal(splits.filter(entry => entry.isFile()).length, 2);
 

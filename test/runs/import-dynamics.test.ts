@@ -61,9 +61,9 @@ test('imported dynamics are a run like any other: its log, its map, and a main r
     ['elsewhere', 'IMPORTED', 'SUCCEEDED', 'roberta-large', 'pets', 3, {team: 'nlp'}],
   );
   assert.deepEqual([run.progress.committedEpochs, run.endTime], [3, run.createTime]);
-  assert.deepEqual(runs.getRun('elsewhere'), run);
+  assert.deepEqual(await runs.getRun('elsewhere'), run);
   assert.deepEqual(
-    runs.listRuns({pageSize: 5, pageToken: ''}).runs.map(({id}) => id),
+    (await runs.listRuns({pageSize: 5, pageToken: ''})).runs.map(({id}) => id),
     ['elsewhere'],
   );
 
@@ -191,10 +191,10 @@ test('what is wrong with the bytes leaves no run, no event and no instance', asy
   await assert.rejects(runs.importDynamics(imported(pets), broken()), /connection is gone/);
   const dry = await runs.importDynamics(imported({...pets, validateOnly: true}), log(2));
   assert.deepEqual([dry.run.id, dry.run.state], ['elsewhere', 'SUCCEEDED']);
-  assert.deepEqual(runs.listRuns({pageSize: 5, pageToken: ''}).runs, []);
-  assert.throws(() => runs.getRun('elsewhere'), {code: 'NOT_FOUND'});
+  assert.deepEqual((await runs.listRuns({pageSize: 5, pageToken: ''})).runs, []);
+  await assert.rejects(runs.getRun('elsewhere'), {code: 'NOT_FOUND'});
   const {run} = await runs.importDynamics(imported(), log(2));
-  assert.equal(runs.lastSequence(run.id), 7, 'nothing was left under the name');
+  assert.equal(await runs.lastSequence(run.id), 7, 'nothing was left under the name');
 });
 
 test('a header that does not fit the data set is refused before a byte is read', async t => {
@@ -263,5 +263,5 @@ test('the same request twice makes one run, other bytes under its id are refused
   );
   const taken = await rejected(runs.importDynamics(imported({id: first.run.id}), log(2)));
   assert.equal(taken.details.reason, 'RUN_EXISTS');
-  assert.equal(runs.listRuns({pageSize: 5, pageToken: ''}).runs.length, 1);
+  assert.equal((await runs.listRuns({pageSize: 5, pageToken: ''})).runs.length, 1);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {LiveProgress} from '../../src/runs/live-progress.js';
-import {pendingRun} from './store-conformance.js';
+import {pendingRun} from './support/store-values.js';
 
 test('loss is the mean of the last ten steps, time left that of recent steps and of the evaluations to come', () => {
   const {run} = pendingRun('a', {evaluationIntervalSteps: 20});

@@ -148,9 +148,9 @@ test('two maps of the same instances are compared, whatever was selected; others
   assert.deepEqual([found.numInstances, found.selected.count, found.selected.otherCount], [60, 20, 20]);
   assert.equal(found.selected.chanceOverlap, 20 / 60);
   assert.ok(found.confidenceSpearman < 1 && found.confidenceSpearman > -1);
-  const easyRatio = (id: string) => runs.getDataMap(id).diagnostics.easyRatio;
-  assert.ok(Math.abs(found.easyRatio - easyRatio('all-epochs')) < 1e-12);
-  assert.ok(Math.abs(found.otherEasyRatio - easyRatio('early')) < 1e-12);
+  const easyRatio = async (id: string) => (await runs.getDataMap(id)).diagnostics.easyRatio;
+  assert.ok(Math.abs(found.easyRatio - (await easyRatio('all-epochs'))) < 1e-12);
+  assert.ok(Math.abs(found.otherEasyRatio - (await easyRatio('early'))) < 1e-12);
 
   await runs.importDataset({...header, dataset: 'others'}, bytes(lines(60, 'x')));
   await runs.trainReference(creation({dataset: 'others'}, {id: 'others'}));

@@ -40,19 +40,19 @@ test('a running run is cancelled within a batch; its committed epochs stay, and 
   runs.start();
   await runs.trainReference(slow);
   const {etag} = await waitUntil(runs, 'run', ({progress}) => progress.committedEpochs > 0);
-  assert.throws(() => runs.cancelRun('run', 'stale'), {
+  await assert.rejects(runs.cancelRun('run', 'stale'), {
     code: 'ABORTED',
     details: {reason: 'ETAG_MISMATCH', resource: {type: 'Run', name: 'runs/run'}},
   });
   const began = performance.now();
-  assert.equal(runs.cancelRun('run', runs.getRun('run').etag).state, 'CANCELLING');
-  assert.equal(runs.cancelRun('run', '').state, 'CANCELLING');
+  assert.equal((await runs.cancelRun('run', (await runs.getRun('run')).etag)).state, 'CANCELLING');
+  assert.equal((await runs.cancelRun('run', '')).state, 'CANCELLING');
   const run = await waitForEnd(runs, 'run');
   assert.ok(performance.now() - began < 1000);
   assert.notEqual(run.etag, etag);
   assert.equal(run.state, 'CANCELLED');
   assert.equal(run.error?.reason, 'CANCELLED_BY_CALLER');
-  assert.equal(runs.cancelRun('run', '').state, 'CANCELLED');
+  assert.equal((await runs.cancelRun('run', '')).state, 'CANCELLED');
   const events = await allEvents(runs, 'run');
   assert.equal(digests(events).length, run.progress.committedEpochs);
   const states = events.flatMap(({event}) => (event.kind === 'run-changed' ? [event.run.state] : []));
@@ -63,7 +63,7 @@ test('a pending run is cancelled at once', async t => {
   const runs = await openRuns(t);
   await importPets(runs);
   await runs.trainReference(slow);
-  const run = runs.cancelRun('run', '');
+  const run = await runs.cancelRun('run', '');
   assert.equal(run.state, 'CANCELLED');
   assert.equal(run.queuePosition, 0);
   runs.start();
@@ -91,12 +91,14 @@ test('a run that ends while nobody holds it, cancelled or with its last worker l
     assert.match(left().join(), /^checkpoint-attempt-1-epoch-\d+.safetensors$/);
     if (end === 'FAILED') {
       const sqlite = new Sqlite(join(options.dataDir, 'ftft.db'));
-      sqlite.run(`update runs set state = 'RUNNING', lease_owner = 'elsewhere~1~a', lease_until = 1, lost_leases = 2`);
-      sqlite.close();
+      await sqlite.run(
+        `update runs set state = 'RUNNING', lease_owner = 'elsewhere~1~a', lease_until = 1, lost_leases = 2`,
+      );
+      await sqlite.close();
     }
     const after = await createRuns(options);
     t.after(() => after.close({graceMs: 0}));
-    if (end === 'CANCELLED') after.cancelRun('run', '');
+    if (end === 'CANCELLED') await after.cancelRun('run', '');
     else after.start();
     assert.equal((await waitForEnd(after, 'run')).state, end);
     for (let tries = 0; left().length > 0; tries++) {
@@ -112,7 +114,7 @@ test('a run that has ended by itself cannot be cancelled', async t => {
   runs.start();
   await runs.trainReference(creation({epochs: 2}, {id: 'run'}));
   await waitForEnd(runs, 'run');
-  assert.throws(() => runs.cancelRun('run', ''), {
+  await assert.rejects(runs.cancelRun('run', ''), {
     code: 'FAILED_PRECONDITION',
     details: {reason: 'RUN_NOT_CANCELLABLE', resource: {type: 'Run', name: 'runs/run'}},
   });
@@ -189,7 +191,7 @@ test('a server that drains begins no other run, while the run at work goes on', 
   await runs.trainReference(creation({}, {id: 'second'}));
   assert.equal((await waitForEnd(runs, 'first')).state, 'SUCCEEDED');
   await wait(700); // Longer than the third of a lease after which the queue is looked at.
-  assert.equal(runs.getRun('second').state, 'PENDING');
+  assert.equal((await runs.getRun('second')).state, 'PENDING');
 });
 
 test('a server that closes hands its run back; the next one goes on from the last committed epoch and counts no loss', async t => {
@@ -205,7 +207,7 @@ test('a server that closes hands its run back; the next one goes on from the las
 
   const second = await createRuns(options);
   t.after(() => second.close({graceMs: 0}));
-  const {state, attempt, progress} = second.getRun('run');
+  const {state, attempt, progress} = await second.getRun('run');
   assert.deepEqual([state, attempt], ['PENDING', 1]);
   assert.equal(progress.steps, 15 * progress.committedEpochs);
   second.start();
@@ -247,13 +249,13 @@ test('a worker whose run was taken by another stops its trainer and writes nothi
   const pid = runs.trainerPid()!;
   const other = new Sqlite(join(options.dataDir, 'ftft.db'));
   t.after(() => other.close());
-  other.run(
+  await other.run(
     "update runs set attempt = attempt + 1, lease_owner = 'another', lease_until = ? where id = 'run'",
     2 ** 50,
   );
-  const [last, {etag}] = [runs.lastSequence('run'), runs.getRun('run')];
+  const [last, {etag}] = [await runs.lastSequence('run'), await runs.getRun('run')];
   while (runs.trainerPid() === pid) await wait(20);
   assert.throws(() => process.kill(pid, 0), {code: 'ESRCH'});
   await wait(600);
-  assert.deepEqual([runs.lastSequence('run'), runs.getRun('run').etag], [last, etag]);
+  assert.deepEqual([await runs.lastSequence('run'), (await runs.getRun('run')).etag], [last, etag]);
 });

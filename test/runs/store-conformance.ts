@@ -1,54 +1,40 @@
-// What every storage engine must do, as tests over a store that the engine's own test file makes. Calls are awaited, so that an
-// engine over a network can take the same suite.
+// What every storage engine must do, as tests over a database that the engine's own test file makes.
 import assert from 'node:assert/strict';
-import {randomUUID} from 'node:crypto';
-import {test} from 'node:test';
+import {type TestContext, test} from 'node:test';
 import {ended, lost, started} from '../../src/runs/run-changes.js';
-import type {Lease, Store, StoredRun} from '../../src/runs/store.js';
-import type {LogEvent, RunRecord} from '../../src/runs/types.js';
+import type {Sql} from '../../src/runs/sql.js';
+import {createSqlStore} from '../../src/runs/sql-store.js';
+import type {Lease, Store} from '../../src/runs/store.js';
+import type {LogEvent} from '../../src/runs/types.js';
+import {chunk, movableClock, pendingRun} from './support/store-values.js';
 
-export interface StoreUnderTest {
+interface StoreUnderTest {
+  sql: Sql;
   store: Store;
-  /** Milliseconds since 1970, moved by the test. */
-  clock: {now: number};
+  clock: Awaited<ReturnType<typeof movableClock.over>>;
 }
 
-export function pendingRun(id: string, spec: Partial<RunRecord['spec']> = {}): StoredRun {
-  const zero = {acceleratorMs: 0, wallMs: 0, queueMs: 0, trainedInstances: 0, trainedTokens: 0, flops: 0};
-  const run = {
-    ...{id, uid: randomUUID(), etag: '', kind: 'REFERENCE', state: 'PENDING', attempt: 0, labels: {}, evaluations: []},
-    spec: {priority: 0, maxAttempts: 3, ...spec},
-    progress: {committedEpochs: 0, totalEpochs: 2, steps: 0, totalSteps: 10, keptSteps: 0, stoppedEarly: false},
-    cost: {...zero, wastedAcceleratorMs: 0},
-    ...{createTime: 0, updateTime: 0, queuePosition: 0},
-  } as unknown as RunRecord;
-  const work = {modelFolder: '/model', pendingSince: 0, keptAcceleratorMs: 0, keptEvaluations: []};
-  return {run, work, lostLeases: 0};
-}
-
-const chunk = (epoch: number, numInstances: number): LogEvent => ({
-  ...{kind: 'chunk', epoch, chunkIndex: 0, firstInstance: 0, instanceCount: numInstances, numClasses: 2},
-  pTrue: Float32Array.from({length: numInstances}, (_, i) => i / numInstances),
-  correctBits: new Uint8Array(Math.ceil(numInstances / 8)).fill(5),
-  logits: Float32Array.from({length: 2 * numInstances}, (_, i) => -i),
-});
-
-export function storeConformance(name: string, open: () => Promise<StoreUnderTest>): void {
+/** open: an empty database of the engine whose time is movableClock.now. */
+export function storeConformance(name: string, open: (t: TestContext) => Promise<Sql>): void {
   const isDead = () => false;
+  async function opened(t: TestContext): Promise<StoreUnderTest> {
+    const sql = await open(t);
+    return {sql, store: createSqlStore(sql), clock: await movableClock.over(sql)};
+  }
   async function claimed(under: StoreUnderTest, id = 'a'): Promise<Lease> {
     await under.store.runs.insert(pendingRun(id));
     const run = (await under.store.leases.claim('worker', 1000))!.run;
     return {runId: run.id, attempt: run.attempt};
   }
 
-  test(`${name}: a run comes back as it was put in, with a growing, unique create time`, async () => {
-    const {store, clock} = await open();
+  test(`${name}: a run comes back as it was put in, with a growing, unique create time`, async t => {
+    const {store, clock} = await opened(t);
     const put = pendingRun('a');
     await store.runs.insert(put, {id: 'request', digest: 'd'});
     await store.runs.insert(pendingRun('b'));
     const {run, work} = (await store.runs.get('a'))!;
     assert.deepEqual({...run, etag: '', queuePosition: 0}, {...put.run, createTime: clock.now, updateTime: clock.now});
-    assert.deepEqual(work, put.work);
+    assert.deepEqual(work, {...put.work, pendingSince: clock.now});
     assert.equal((await store.runs.get('b'))!.run.createTime, clock.now + 1);
     assert.deepEqual(await store.runs.findByRequest('request'), {runId: 'a', digest: 'd'});
     assert.equal(await store.runs.findByRequest('another'), undefined);
@@ -58,8 +44,8 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
     });
   });
 
-  test(`${name}: lists run from the newest to the oldest, and counts tell kinds and states apart`, async () => {
-    const {store} = await open();
+  test(`${name}: lists run from the newest to the oldest, and counts tell kinds and states apart`, async t => {
+    const {store} = await opened(t);
     for (const id of ['a', 'b', 'c']) await store.runs.insert(pendingRun(id));
     const [first, second] = await store.runs.list(2);
     assert.deepEqual([first.id, second.id], ['c', 'b']);
@@ -76,8 +62,8 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
     assert.equal(await store.runs.countUnfinished(), 3);
   });
 
-  test(`${name}: the queue gives the highest priority first, then the oldest, each run once`, async () => {
-    const {store} = await open();
+  test(`${name}: the queue gives the highest priority first, then the oldest, each run once`, async t => {
+    const {store} = await opened(t);
     await store.runs.insert(pendingRun('old'));
     await store.runs.insert(pendingRun('young'));
     await store.runs.insert(pendingRun('urgent', {priority: 5}));
@@ -101,8 +87,8 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
     assert.notEqual((await store.runs.get('young'))!.run.etag, etag);
   });
 
-  test(`${name}: the etag of a waiting run changes with its place in the queue`, async () => {
-    const {store} = await open();
+  test(`${name}: the etag of a waiting run changes with its place in the queue`, async t => {
+    const {store} = await opened(t);
     await store.runs.insert(pendingRun('first'));
     await store.runs.insert(pendingRun('second'));
     const {etag} = (await store.runs.get('second'))!.run;
@@ -110,8 +96,8 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
     assert.notEqual((await store.runs.get('second'))!.run.etag, etag);
   });
 
-  test(`${name}: an append numbers its events from 1 without gaps and brings back their columns bit for bit`, async () => {
-    const under = await open();
+  test(`${name}: an append numbers its events from 1 without gaps and brings back their columns bit for bit`, async t => {
+    const under = await opened(t);
     const lease = await claimed(under);
     const {log} = under.store;
     const first = await log.append(lease, stored => ({stored, events: [{kind: 'epoch-started', epoch: 0}]}));
@@ -140,8 +126,8 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
     ]);
   });
 
-  test(`${name}: an append changes run and log together or not at all`, async () => {
-    const under = await open();
+  test(`${name}: an append changes run and log together or not at all`, async t => {
+    const under = await opened(t);
     const lease = await claimed(under);
     const before = await under.store.runs.get('a');
     const broken = {kind: 'epoch-started', epoch: 1n} as unknown as LogEvent;
@@ -162,13 +148,13 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
     assert.equal((await under.store.runs.get('a'))!.run.state, 'RUNNING');
   });
 
-  test(`${name}: a transaction that fails takes back every call in it`, async () => {
-    const {store} = await open();
+  test(`${name}: a transaction that fails takes back every call in it`, async t => {
+    const {store} = await opened(t);
     await assert.rejects(
       async () =>
-        store.transaction(() => {
-          store.runs.insert(pendingRun('a'));
-          store.log.append({runId: 'a'}, stored => ({stored, events: [{kind: 'epoch-started', epoch: 0}]}));
+        store.transaction(async () => {
+          await store.runs.insert(pendingRun('a'));
+          await store.log.append({runId: 'a'}, stored => ({stored, events: [{kind: 'epoch-started', epoch: 0}]}));
           throw new Error('no');
         }),
       /^Error: no$/,
@@ -179,8 +165,8 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
     assert.equal(await store.log.lastSequence('a'), 0);
   });
 
-  test(`${name}: a state that cannot follow is refused`, async () => {
-    const {store} = await open();
+  test(`${name}: a state that cannot follow is refused`, async t => {
+    const {store} = await opened(t);
     await store.runs.insert(pendingRun('a'));
     await assert.rejects(
       async () => store.log.append({runId: 'a'}, stored => ended(stored, 'SUCCEEDED', 0)),
@@ -188,11 +174,11 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
     );
   });
 
-  test(`${name}: an append of a former attempt changes nothing`, async () => {
-    const under = await open();
+  test(`${name}: an append of a former attempt changes nothing`, async t => {
+    const under = await opened(t);
     const {store, clock} = under;
     const zombie = await claimed(under);
-    clock.now += 1001;
+    await clock.advance(1001);
     const [found] = await store.leases.findLost(isDead);
     assert.equal(found.run.id, 'a');
     await store.log.append(zombie, stored => lost(stored, clock.now));
@@ -209,24 +195,80 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
     assert.equal(await store.leases.renew(zombie, 1e9), undefined);
     assert.deepEqual([await store.runs.get('a'), await store.log.read('a', 1, 10)], before);
     assert.deepEqual(await store.leases.findLost(isDead), []);
-    clock.now += 1001;
+    await clock.advance(1001);
     assert.equal((await store.leases.findLost(isDead)).length, 1, 'the zombie did not lengthen the lease');
   });
 
-  test(`${name}: a renewed lease lives on, one whose owner is dead does not, and an ended run has none`, async () => {
-    const under = await open();
+  test(`${name}: a renewed lease lives on, one whose owner is dead does not, and an ended run has none`, async t => {
+    const under = await opened(t);
     const {store, clock} = under;
     const lease = await claimed(under);
-    clock.now += 900;
+    await clock.advance(900);
     assert.equal(await store.leases.renew(lease, 1000), 'RUNNING');
-    clock.now += 900;
+    await clock.advance(900);
     assert.deepEqual(await store.leases.findLost(isDead), []);
     assert.equal((await store.leases.findLost(owner => owner === 'worker')).length, 1);
     await store.log.append(lease, stored => ended(stored, 'SUCCEEDED', clock.now));
     assert.equal(await store.leases.renew(lease, 1000), undefined);
     assert.equal(await store.log.append(lease, stored => ({stored, events: []})), undefined);
-    clock.now += 5000;
+    await clock.advance(5000);
     assert.deepEqual(await store.leases.findLost(() => true), []);
     assert.equal(await store.runs.countUnfinished(), 0);
+  });
+
+  test(`${name}: calls that come at once give each run once, and each append its own numbers`, async t => {
+    const {store} = await opened(t);
+    const ids = Array.from({length: 12}, (_, i) => `run-${i}`);
+    const made = await Promise.all(ids.map(id => store.runs.insert(pendingRun(id))));
+    assert.equal(new Set(made.map(({createTime}) => createTime)).size, 12);
+    const claims = await Promise.all(ids.map(id => store.leases.claim(id, 1000)));
+    const claimed = claims.filter(found => found !== undefined).map(({run}) => run.id);
+    // One that meets another's claim may leave empty-handed; none is given twice.
+    assert.equal(new Set(claimed).size, claimed.length);
+    for (let found = await store.leases.claim('last', 1000); found; found = await store.leases.claim('last', 1000))
+      claimed.push(found.run.id);
+    assert.deepEqual(claimed.sort(), ids.sort());
+
+    const lease = {runId: 'run-0', attempt: 1};
+    const events = (epoch: number): LogEvent[] => [{kind: 'epoch-started', epoch}, chunk(epoch, 100)];
+    await Promise.all(
+      Array.from({length: 20}, (_, i) => store.log.append(lease, stored => ({stored, events: events(i)}))),
+    );
+    const log = await store.log.read('run-0', 1, 100);
+    assert.deepEqual(
+      log.map(({sequence}) => sequence),
+      Array.from({length: 40}, (_, i) => i + 1),
+    );
+    for (let i = 0; i < 40; i += 2) {
+      const [first, second] = [log[i].event, log[i + 1].event];
+      assert.ok(first.kind === 'epoch-started' && second.kind === 'chunk' && first.epoch === second.epoch, String(i));
+    }
+  });
+
+  test(`${name}: under the lock what was counted stays true`, async t => {
+    const {store} = await opened(t);
+    const accept = (id: string) =>
+      store.transaction(async () => {
+        await store.lock('runs');
+        if ((await store.runs.countUnfinished()) >= 3) return false;
+        await store.runs.insert(pendingRun(id));
+        return true;
+      });
+    const accepted = await Promise.all(Array.from({length: 8}, (_, i) => accept(`run-${i}`)));
+    assert.equal(accepted.filter(Boolean).length, 3);
+    assert.equal(await store.runs.countUnfinished(), 3);
+  });
+
+  test(`${name}: one request id gives one run, whoever else comes with it`, async t => {
+    const {store} = await opened(t);
+    const request = {id: 'request', digest: 'd'};
+    const accept = (id: string) =>
+      store.transaction(async () => {
+        await store.lock('runs');
+        const found = await store.runs.findByRequest(request.id);
+        return found?.runId ?? (await store.runs.insert(pendingRun(id), request)).id;
+      });
+    const ids = await Promise.all(Array.from({length: 8}, (_, i) => accept(`run-${i}`)));
+    assert.equal(new Set(ids).size, 1);
   });
 }

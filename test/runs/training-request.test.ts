@@ -80,7 +80,7 @@ test('all violations of a request come at once, under the names of its fields', 
     'spec.warmup_ratio',
     'spec.weight_decay',
   ]);
-  assert.deepEqual(runs.countRuns(), []);
+  assert.deepEqual(await runs.countRuns(), []);
 });
 
 test('a reference of fewer than two epochs is refused, a run id of 64 characters too, one of 63 is taken', async t => {
@@ -115,8 +115,8 @@ test('one request id makes one run; with another request it is REQUEST_ID_REUSED
   const request = {id: 'request', digest: 'a'};
   const made = await Promise.all([1, 2, 3].map(() => runs.trainReference(creation({}, {request}))));
   assert.equal(new Set(made.map(({id}) => id)).size, 1);
-  assert.equal(runs.listRuns({pageSize: 0, pageToken: ''}).runs.length, 1);
-  runs.cancelRun(made[0].id, '');
+  assert.equal((await runs.listRuns({pageSize: 0, pageToken: ''})).runs.length, 1);
+  await runs.cancelRun(made[0].id, '');
   assert.equal((await runs.trainReference(creation({}, {request}))).state, 'CANCELLED', 'the run as it is now');
   const other = runs.trainReference(creation({}, {request: {id: 'request', digest: 'b'}}));
   await assert.rejects(other, {code: 'INVALID_ARGUMENT', details: {reason: 'REQUEST_ID_REUSED'}});
@@ -132,7 +132,7 @@ test('validate_only checks everything and keeps nothing', async t => {
   await importPets(runs);
   const run = await runs.trainReference(creation({}, {id: 'dry', validateOnly: true}));
   assert.equal(run.spec.warmupRatio, 0.1);
-  assert.throws(() => runs.getRun('dry'), {
+  await assert.rejects(runs.getRun('dry'), {
     code: 'NOT_FOUND',
     details: {reason: 'RUN_NOT_FOUND', resource: {type: 'Run', name: 'runs/dry'}},
   });
@@ -148,7 +148,7 @@ test('a full queue is RESOURCE_EXHAUSTED/QUEUE_FULL until a run ends', async t =
       assert.ok(error.details.retryAfterMs! > 0);
       return true;
     });
-  runs.cancelRun(first.id, '');
+  await runs.cancelRun(first.id, '');
   assert.equal((await runs.trainReference(creation())).state, 'PENDING');
 });
 
@@ -160,5 +160,5 @@ test('pairs of texts stay pairs, and two datasets may hold the same split file',
   const {dataset} = await runs.importDataset({...header, columns}, bytes(pairs));
   assert.ok(dataset.isTextPairs);
   for (const name of ['one', 'two']) await runs.importDataset({...header, dataset: name}, bytes(lines(4)));
-  assert.equal(runs.listDatasets({pageSize: 0, pageToken: ''}).datasets.length, 3);
+  assert.equal((await runs.listDatasets({pageSize: 0, pageToken: ''})).datasets.length, 3);
 });

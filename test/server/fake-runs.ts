@@ -44,12 +44,12 @@ export class FakeRuns implements Runs {
     return {dataset, split: dataset.splits[0], warnings: ['line 3: the text is empty']};
   }
 
-  getDataset(id: string): DatasetRecord {
+  async getDataset(id: string): Promise<DatasetRecord> {
     this.fail('getDataset');
     return found(this.datasets, id, 'Dataset', 'datasets', 'DATASET_NOT_FOUND');
   }
 
-  listDatasets(page: {pageSize: number; pageToken: string}) {
+  async listDatasets(page: {pageSize: number; pageToken: string}) {
     this.calls.push(page);
     return {datasets: [...this.datasets.values()], nextPageToken: 'next'};
   }
@@ -77,12 +77,12 @@ export class FakeRuns implements Runs {
     return found(this.maps, creation.id ?? 'map', 'DataMap', 'dataMaps', 'DATA_MAP_NOT_FOUND');
   }
 
-  getRun(id: string): RunRecord {
+  async getRun(id: string): Promise<RunRecord> {
     this.fail('getRun');
-    return found(this.records, id, 'Run', 'runs', 'RUN_NOT_FOUND');
+    return this.runOf(id);
   }
 
-  listRuns(page: {pageSize: number; pageToken: string}) {
+  async listRuns(page: {pageSize: number; pageToken: string}) {
     this.calls.push(page);
     return {runs: [...this.records.values()], nextPageToken: ''};
   }
@@ -90,23 +90,23 @@ export class FakeRuns implements Runs {
   async waitRun(id: string, etag: string, timeoutMs: number, signal: AbortSignal): Promise<RunRecord> {
     this.asked.emit('waitRun');
     const end = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-    while (this.getRun(id).etag === etag && !end.aborted) await once(this.changes, id, {signal: end}).catch(() => {});
+    while (this.runOf(id).etag === etag && !end.aborted) await once(this.changes, id, {signal: end}).catch(() => {});
     signal.throwIfAborted();
-    return this.getRun(id);
+    return await this.getRun(id);
   }
 
-  cancelRun(id: string, etag: string): RunRecord {
+  async cancelRun(id: string, etag: string): Promise<RunRecord> {
     this.calls.push({id, etag});
     this.fail('cancelRun');
-    return this.getRun(id);
+    return await this.getRun(id);
   }
 
-  getDataMap(id: string): DataMapRecord {
+  async getDataMap(id: string): Promise<DataMapRecord> {
     return found(this.maps, id, 'DataMap', 'dataMaps', 'DATA_MAP_NOT_FOUND');
   }
 
   async readDataMap(id: string) {
-    return dataMapColumns(this.getDataMap(id).instanceCount);
+    return dataMapColumns((await this.getDataMap(id)).instanceCount);
   }
 
   async compareDataMaps(id: string, otherId: string) {
@@ -115,7 +115,7 @@ export class FakeRuns implements Runs {
     return dataMapComparison;
   }
 
-  lastSequence(id: string): number {
+  async lastSequence(id: string): Promise<number> {
     return this.logs.get(id)?.length ?? 0;
   }
 
@@ -127,7 +127,7 @@ export class FakeRuns implements Runs {
         if (!isCaughtUp) yield 'caught-up';
         isCaughtUp = true;
         if (next <= log().length) break;
-        if (isTerminal(this.getRun(id).state)) return;
+        if (isTerminal(this.runOf(id).state)) return;
         await once(this.changes, id, {signal});
       }
       this.numHandedOut++;
@@ -137,8 +137,12 @@ export class FakeRuns implements Runs {
 
   tokenKey = (): Buffer => this.key;
 
-  countRuns() {
+  async countRuns() {
     return [...this.records.values()].map(({kind, state}) => ({kind, state, count: 1}));
+  }
+
+  private runOf(id: string): RunRecord {
+    return found(this.records, id, 'Run', 'runs', 'RUN_NOT_FOUND');
   }
 
   private firstOf(id: string, start: EventRange['start']): number {

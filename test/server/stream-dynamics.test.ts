@@ -186,7 +186,7 @@ test('a client that goes away ends its subscription, and the run does not notice
   }
   for (let i = 0; i < 100 && (await subscribers()) > 0; i++) await sleep(10);
   assert.equal(await subscribers(), 0);
-  assert.equal(runs.getRun('ref').state, 'RUNNING');
+  assert.equal((await runs.getRun('ref')).state, 'RUNNING');
   assert.match(await telemetry.metrics.registry.metrics(), /ftft_stream_closed_total{reason="cancelled"} 1/);
 });
 

@@ -52,7 +52,7 @@ test('a token of another run, and a forged one, are refused for different reason
     errorOf(collect(client.streamDynamics({name, start: {$case: 'resumeToken', value}})));
   const other = encodeResumeToken(runs.tokenKey(), '00000000-0000-4000-8000-000000000000', {sequence: 1, numSent: 0});
   assert.equal(reasonOf(await resume(other)), 'RESUME_TOKEN_OF_OTHER_RUN');
-  const forged = encodeResumeToken(Buffer.alloc(32, 1), runs.getRun('ref').uid, {sequence: 1, numSent: 0});
+  const forged = encodeResumeToken(Buffer.alloc(32, 1), (await runs.getRun('ref')).uid, {sequence: 1, numSent: 0});
   assert.equal(reasonOf(await resume(forged)), 'RESUME_TOKEN_INVALID');
   assert.equal(reasonOf(await resume('not a token')), 'RESUME_TOKEN_INVALID');
 });

@@ -10,11 +10,10 @@ import {chunk, noCost, runRecord, time} from '../server/records.js';
 
 function start(otlpEndpoint?: string) {
   const build = {version: '1.2.3', commit: 'abc', tensorflow: '2.21.0'};
-  const telemetry = createTelemetry({log: createLog('silent'), countRuns: () => [], build, otlpEndpoint});
+  const telemetry = createTelemetry({log: createLog('silent'), countRuns: async () => [], build, otlpEndpoint});
   const runs = createRunTelemetry({
     ...telemetry,
     device: 'cpu',
-    selectionOf: () => ({criterion: {region: 'ambiguous'}, fraction: 0.33, rule: 'rank', seed: 0}),
   });
   let sequence = 0;
   const append = (run: RunRecord, event: LogEvent, attempt = 1) => {
@@ -88,7 +87,8 @@ test('a run counts its cost once, under its depth and selection', async () => {
 test('a main run carries the region of its map, and a whole checkpoint its bare name', async () => {
   const {append, step, value} = start();
   const spec = {...runRecord('x').spec, layers: 0};
-  train({append, step}, {kind: 'MAIN', dataMap: 'map', spec});
+  const selection = {criterion: {region: 'ambiguous'}, fraction: 0.33, rule: 'rank', seed: 0} as const;
+  train({append, step}, {kind: 'MAIN', dataMap: 'map', selection, spec});
   const series = 'kind="main",model="minilm-l6",selection="ambiguous",device="cpu"';
   assert.equal(await value(`ftft_training_accelerator_seconds_total{${series}}`), 2);
 });

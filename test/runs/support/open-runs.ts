@@ -96,7 +96,7 @@ export async function waitUntil(
   holds: (run: RunRecord) => boolean,
 ): Promise<RunRecord> {
   const signal = AbortSignal.timeout(60_000);
-  let run = runs.getRun(id);
+  let run = await runs.getRun(id);
   while (!holds(run)) run = await runs.waitRun(id, run.etag, 5000, signal);
   return run;
 }

@@ -1,0 +1,128 @@
+// An SQL database → datasets, their splits, data maps and settings in it.
+import type {Row, Sql} from './sql.js';
+import type {DataMapRecord, DatasetRecord, SplitRecord} from './types.js';
+
+/** A split and the SHA-256 of its file. */
+export interface StoredSplit {
+  split: SplitRecord;
+  file: string;
+}
+
+export interface StoredDataMap {
+  map: DataMapRecord;
+  /** SHA-256 of its columns file. */
+  file: string;
+  /** Digest of everything that a map is made from and of: maps of the same identity are the same. */
+  identity: string;
+}
+
+type DatasetJson = Omit<DatasetRecord, 'id' | 'uid' | 'createTime' | 'splits'>;
+
+export class SqlCatalog {
+  constructor(private readonly sql: Sql) {}
+
+  /** One at a time for each name: what the body has read stays true. */
+  transaction<T>(name: 'datasets' | 'data-maps', body: () => Promise<T>): Promise<T> {
+    return this.sql.transaction(async () => {
+      await this.sql.lock(name);
+      return await body();
+    });
+  }
+
+  /** Makes the dataset, or writes what changed in it; its splits are apart. Inside a transaction. */
+  async putDataset({id, uid, splits, createTime, ...json}: DatasetRecord): Promise<void> {
+    const row = await this.sql.row(`select ${this.sql.now} as now, coalesce(max(created_at), 0) as last from datasets`);
+    await this.sql.run(
+      `insert into datasets (id, uid, created_at, record) values (?, ?, ?, ?)
+       on conflict (id) do update set record = excluded.record`,
+      ...[id, uid, Math.max(Number(row!.now), Number(row!.last) + 1), JSON.stringify(json satisfies DatasetJson)],
+    );
+  }
+
+  async getDataset(id: string): Promise<DatasetRecord | undefined> {
+    const row = await this.sql.row('select * from datasets where id = ?', id);
+    return row && (await this.dataset(row));
+  }
+
+  async listDatasets(limit: number, before = Number.MAX_SAFE_INTEGER): Promise<DatasetRecord[]> {
+    const rows = await this.sql.rows(
+      'select * from datasets where created_at < ? order by created_at desc limit ?',
+      before,
+      limit,
+    );
+    return await Promise.all(rows.map(row => this.dataset(row)));
+  }
+
+  async addSplit(dataset: string, {split, file}: StoredSplit): Promise<void> {
+    await this.sql.run(
+      `insert into splits (dataset, name, position, file, record)
+       values (?, ?, (select count(*) from splits where dataset = ?), ?, ?)`,
+      ...[dataset, split.name, dataset, file, JSON.stringify(split)],
+    );
+  }
+
+  /** In the order of import. */
+  async splits(dataset: string): Promise<StoredSplit[]> {
+    const rows = await this.sql.rows('select file, record from splits where dataset = ? order by position', dataset);
+    return rows.map(({file, record}) => ({split: JSON.parse(String(record)) as SplitRecord, file: String(file)}));
+  }
+
+  async isSplitFileUsed(file: string): Promise<boolean> {
+    return (await this.sql.row('select 1 as used from splits where file = ? limit 1', file)) !== undefined;
+  }
+
+  /** Of a run whose instances are in no data set, in parts counted from 0. */
+  async addInstances(runId: string, part: number, body: Uint8Array): Promise<void> {
+    await this.sql.run('insert into run_instances (run_id, part, body) values (?, ?, ?)', runId, part, body);
+  }
+
+  async instances(runId: string, part: number): Promise<Uint8Array | undefined> {
+    const row = await this.sql.row('select body from run_instances where run_id = ? and part = ?', runId, part);
+    return row && (row.body as Uint8Array);
+  }
+
+  async addDataMap({map, file, identity}: StoredDataMap, request?: {id: string; digest: string}): Promise<void> {
+    await this.sql.run(
+      'insert into data_maps (id, request_id, request_digest, file, identity, record) values (?, ?, ?, ?, ?, ?)',
+      ...[map.id, request?.id ?? null, request?.digest ?? null, file, identity, JSON.stringify(map)],
+    );
+  }
+
+  async getDataMap(id: string): Promise<StoredDataMap | undefined> {
+    const row = await this.sql.row('select file, identity, record from data_maps where id = ?', id);
+    if (!row) return undefined;
+    return {
+      map: JSON.parse(String(row.record)) as DataMapRecord,
+      file: String(row.file),
+      identity: String(row.identity),
+    };
+  }
+
+  async findDataMapByRequest(requestId: string): Promise<{id: string; digest: string} | undefined> {
+    const row = await this.sql.row('select id, request_digest from data_maps where request_id = ?', requestId);
+    return row && {id: String(row.id), digest: String(row.request_digest)};
+  }
+
+  /** The stored value, made once. */
+  setting(name: string, make: () => Buffer): Promise<Buffer> {
+    return this.sql.transaction(async () => {
+      await this.sql.run(
+        'insert into settings (name, value) values (?, ?) on conflict (name) do nothing',
+        name,
+        make(),
+      );
+      const row = await this.sql.row('select value from settings where name = ?', name);
+      return Buffer.from(row!.value as Uint8Array);
+    });
+  }
+
+  private async dataset({id, uid, created_at, record}: Row): Promise<DatasetRecord> {
+    return {
+      ...(JSON.parse(String(record)) as DatasetJson),
+      id: String(id),
+      uid: String(uid),
+      createTime: Number(created_at),
+      splits: (await this.splits(String(id))).map(({split}) => split),
+    };
+  }
+}
