@@ -11,6 +11,7 @@ import {download, forget, isWhole, replaceFolder, unzip} from './setup/fetch.mjs
 import {areKernelsBuilt, buildKernels, removeKernels} from './setup/kernels.mjs';
 import {arePackagesInstalled, installPackages} from './setup/packages.mjs';
 import {demoData, diskNeeded, model, tensorflowWheels} from './setup/pins.mjs';
+import {isPostgresLinked, linkPostgres} from './setup/postgres.mjs';
 import {checkPrerequisites, python} from './setup/prerequisites.mjs';
 import {createProgress} from './setup/progress.mjs';
 
@@ -47,6 +48,11 @@ function planSteps(device) {
       title: 'npm packages',
       isDone: () => arePackagesInstalled(root),
       run: () => installPackages(root, isOffline),
+    },
+    {
+      title: 'database',
+      isDone: () => isPostgresLinked(root),
+      run: () => linkPostgres(root),
     },
     {
       title: 'TensorFlow',

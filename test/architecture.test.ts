@@ -37,7 +37,7 @@ const thirdParty: Record<string, string[]> = {
   pipeline: [],
   data: ['@bufbuild/protobuf', '@huggingface/hub', 'csv-parse', 'fzstd', 'hyparquet', 'xxhash-wasm'],
   model: ['@tensorflow/tfjs-node-gpu'],
-  runs: ['libsql'],
+  runs: ['libsql', 'pg'],
   server: [
     '@bufbuild/protobuf',
     '@grpc/grpc-js',

@@ -173,7 +173,7 @@ test('Parquet and filters: where the values were found is kept, and no file is l
   }
   const {split} = await runs.importDataset({...header, format: 'parquet', filters}, parquet());
   assert.deepEqual([split.instanceCount, split.classCounts, split.columns], [4, [2, 2], header.columns]);
-  assert.deepEqual(runs.getDataset('pets').splits, [split]);
+  assert.deepEqual((await runs.getDataset('pets')).splits, [split]);
   assert.equal(files(dataDir).length, 1);
 });
 
