@@ -61,6 +61,7 @@ const thirdParty: Record<string, string[]> = {
     'cli-progress',
     'cli-table3',
     'commander',
+    'hyparquet-writer',
     'linkedom',
     'nice-grpc',
     'nice-grpc-common',

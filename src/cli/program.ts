@@ -4,6 +4,8 @@ import {readConfig} from '../config.js';
 import {addBuildDataMap, addCompareDataMaps} from './data-map-command.js';
 import {addDemo} from './demo-command.js';
 import {addExport} from './export-command.js';
+import {addExportDynamics} from './export-dynamics-command.js';
+import {addExportMap, addExportSubset} from './export-map-command.js';
 import {addImport} from './import-command.js';
 import {addImportDynamics} from './import-dynamics-command.js';
 import type {Io} from './io.js';
@@ -57,6 +59,9 @@ function createProgram(io: Io): Command {
     addFineTuneMain,
     addRuns,
     addExport,
+    addExportMap,
+    addExportDynamics,
+    addExportSubset,
     addDemo,
   ])
     add(program, io);

@@ -3,6 +3,7 @@
 
 import type {DataMapComparison} from '../pipeline/compare-data-maps.js';
 import type {InstanceMetric, Selection, VariabilityEstimator} from '../pipeline/types.js';
+import type {RunInstance} from './run-instances.js';
 import type {
   DataMapColumns,
   DataMapRecord,
@@ -112,6 +113,8 @@ export interface Runs {
   cancelRun(id: string, etag: string): Promise<RunRecord>;
 
   getDataMap(id: string): Promise<DataMapRecord>;
+  /** All that are in the columns of a run, in their order. */
+  readInstances(run: string): AsyncGenerator<RunInstance>;
   readDataMap(id: string): Promise<DataMapColumns>;
   compareDataMaps(id: string, otherId: string): Promise<DataMapComparison>;
 

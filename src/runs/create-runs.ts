@@ -141,6 +141,12 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
 
     getDataMap: id => dataMaps.get(id),
     readDataMap: id => dataMaps.read(id),
+    async *readInstances(id) {
+      const run = await getRun(id);
+      // A main run has those that its map selects.
+      const selected = run.dataMap && (await dataMaps.selectedInstances(await dataMaps.file(run.dataMap)));
+      yield* instances.read(run, selected || undefined);
+    },
     compareDataMaps: (id, otherId) => dataMaps.compare(id, otherId),
 
     lastSequence: async id => await store.log.lastSequence((await getRun(id)).id),

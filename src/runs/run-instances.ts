@@ -40,8 +40,20 @@ export class RunInstances {
     }
   }
 
-  /** Of a reference run or an imported one: all that are on its data map, in order. */
-  async *read({id, spec}: InstancesOf): AsyncGenerator<RunInstance> {
+  /** selected: ascending positions; all when undefined. */
+  async *read(run: InstancesOf, selected?: Int32Array): AsyncGenerator<RunInstance> {
+    let position = 0;
+    let next = 0;
+    for await (const instance of this.all(run)) {
+      if (!selected) yield instance;
+      else if (position++ === selected[next]) {
+        next++;
+        yield instance;
+      }
+    }
+  }
+
+  private async *all({id, spec}: InstancesOf): AsyncGenerator<RunInstance> {
     if (spec.dataset !== '') yield* readSplitFile(await this.datasets.source(spec.dataset, spec.trainSplit));
     else
       for await (const {guids, labels} of this.parts(id)) {

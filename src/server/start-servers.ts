@@ -12,6 +12,7 @@ import {datasetHandlers} from './dataset-handlers.js';
 import {dynamicsHandlers} from './dynamics-handlers.js';
 import {FtftServiceDefinition} from './gen/ftft/v1/ftft_service.js';
 import {startHttpServer} from './http-server.js';
+import {instancesHandler} from './instances-handler.js';
 import {address, checkHost, listenError} from './listen.js';
 import {reflectionDefinition, reflectionHandlers, serverDescriptors} from './reflection.js';
 import {runHandlers} from './run-handlers.js';
@@ -91,6 +92,7 @@ function grpcServer(context: ServerContext, health: HealthState, stallMs: number
   watched.add(FtftServiceDefinition, {
     ...datasetHandlers(context.runs),
     ...dynamicsHandlers(context.runs),
+    ...instancesHandler(context.runs),
     ...runHandlers(context),
     ...dataMapHandlers(context),
     ...streamHandler(context),

@@ -46,6 +46,9 @@ test('every verb has help with an example and the exit codes, and exits 0', asyn
     'runs get',
     'runs cancel',
     'export',
+    'export-map',
+    'export-dynamics',
+    'export-subset',
     'demo',
   ];
   for (const verb of ['', ...verbs]) {

@@ -14,6 +14,8 @@ function columnsOf(numInstances: number): DataMapColumns {
     correctness: indices.map(i => i % 5),
     forgettingEvents: indices.map(() => 0),
     isSelected: indices.map(i => i % 3 === 0),
+    score: [],
+    metrics: new Map(),
   };
 }
 

@@ -107,6 +107,22 @@ test('imported dynamics are a run like any other: its log, its map, and a main r
   runs.start();
   await runs.fineTuneMain({...creation({}, {id: 'main'}), dataMap: 'map'});
   assert.equal((await waitForEnd(runs, 'main')).state, 'SUCCEEDED');
+  const uids = async (run: string) => {
+    const found: string[] = [];
+    for await (const {uid, label, text} of runs.readInstances(run)) {
+      assert.deepEqual([label, typeof text], [Number(uid.slice(1)) % 3 === 0 ? 1 : 0, 'string']);
+      found.push(uid);
+    }
+    return found;
+  };
+  const {isSelected} = await runs.readDataMap('map');
+  const all = Array.from({length: numPets}, (_, i) => `i${i}`);
+  assert.deepEqual(await uids('elsewhere'), all);
+  assert.deepEqual(
+    await uids('main'),
+    all.filter((_, i) => isSelected[i]),
+    'a main run has those that its map selects',
+  );
 });
 
 test('without a data set the instances are those of the first epoch, and classes are indices', async t => {
@@ -123,6 +139,12 @@ test('without a data set the instances are those of the first epoch, and classes
     ],
   );
   const {instanceIds, confidence} = await runs.readDataMap('map');
+  const instances: object[] = [];
+  for await (const instance of runs.readInstances('elsewhere')) instances.push(instance);
+  assert.deepEqual(instances.slice(0, 2), [
+    {uid: 'i0', label: 1},
+    {uid: 'i7', label: 0},
+  ]);
   assert.deepEqual(instanceIds.slice(0, 3), ['i0', 'i7', 'i14']);
   const p = [0, 1].map(epoch => goldProbability(Float32Array.from(logitsOf(7, epoch)), 0, 2, 0));
   assert.equal(confidence[1], Math.fround(Math.fround(p[0] + p[1]) / 2));

@@ -2,6 +2,7 @@
 import {EventEmitter, once} from 'node:events';
 import {FtftError} from '../../src/errors.js';
 import type {Creation, DynamicsCreation, DynamicsPart, EventRange, ImportHeader, Runs} from '../../src/runs/api.js';
+import type {RunInstance} from '../../src/runs/run-instances.js';
 import {isTerminal} from '../../src/runs/run-state.js';
 import type {DataMapRecord, DatasetRecord, LogEvent, RunRecord, StoredEvent} from '../../src/runs/types.js';
 import {dataMapColumns, dataMapComparison, datasetRecord, runRecord, time} from './records.js';
@@ -10,6 +11,7 @@ export class FakeRuns implements Runs {
   readonly datasets = new Map<string, DatasetRecord>();
   readonly records = new Map<string, RunRecord>();
   readonly maps = new Map<string, DataMapRecord>();
+  readonly instances = new Map<string, RunInstance[]>();
   readonly logs = new Map<string, StoredEvent[]>();
   /** Arguments of the calls that make something, in order. */
   readonly calls: unknown[] = [];
@@ -113,6 +115,10 @@ export class FakeRuns implements Runs {
     this.calls.push({id, otherId});
     this.fail('compareDataMaps');
     return dataMapComparison;
+  }
+
+  async *readInstances(id: string): AsyncGenerator<RunInstance> {
+    for (const instance of this.instances.get(id) ?? []) yield instance;
   }
 
   async lastSequence(id: string): Promise<number> {

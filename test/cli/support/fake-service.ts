@@ -2,7 +2,7 @@
 import {setTimeout as sleep} from 'node:timers/promises';
 import {createServer, ServerError, Status} from 'nice-grpc';
 import {BadRequest, ErrorInfo, errorDetailsServerMiddleware, RichServerError} from 'nice-grpc-error-details';
-import {CompareDataMapsResponse, type DataMap} from '../../../src/server/gen/ftft/v1/data_map.js';
+import {CompareDataMapsResponse, type DataMap, type DataMapBlock} from '../../../src/server/gen/ftft/v1/data_map.js';
 import type {Dataset, ImportDatasetHeader} from '../../../src/server/gen/ftft/v1/dataset.js';
 import type {ImportDynamicsRequest} from '../../../src/server/gen/ftft/v1/dynamics.js';
 import {
@@ -11,7 +11,7 @@ import {
   type FtftServiceImplementation,
 } from '../../../src/server/gen/ftft/v1/ftft_service.js';
 import {Run, Run_Kind, Run_State, TrainingSpec} from '../../../src/server/gen/ftft/v1/run.js';
-import {fakeBlock, fakeLog, fakeMap, type LoggedEvent} from './fake-tale.js';
+import {fakeBlock, fakeInstances, fakeLog, fakeMap, type LoggedEvent, numInstances} from './fake-tale.js';
 
 export interface FakeService {
   address: string;
@@ -20,6 +20,8 @@ export interface FakeService {
   datasets: Map<string, Dataset>;
   imports: {header: ImportDatasetHeader; bytes: Buffer; pieces: number[]; starts: string[]}[];
   requests: {method: string; request: unknown}[];
+  /** What becomes of blocks before they are sent. */
+  blocks: {readDataMap(block: DataMapBlock): DataMapBlock};
   /** Logs by run name; made for each new run, and free to be replaced. */
   logs: Map<string, LoggedEvent[]>;
   /** What each next stream does: ends with this after so many messages. Empty: streams are whole. */
@@ -56,6 +58,7 @@ export async function startFakeService(port = 0): Promise<FakeService> {
     datasets: new Map(),
     imports: [],
     requests: [],
+    blocks: {readDataMap: block => block},
     logs: new Map(),
     cuts: [],
     ending: Run_State.STATE_SUCCEEDED,
@@ -136,7 +139,12 @@ function implementation(fake: FakeService): FtftServiceImplementation {
     throw new ServerError(Status.UNIMPLEMENTED, 'No part of this tale');
   };
   return {
-    getDataset: none,
+    getDataset: async ({name}) => found(fake.datasets, name, 'DATASET_NOT_FOUND'),
+    async *readInstances(request) {
+      note('readInstances', request);
+      for (let first = 0; first < numInstances; first += 4)
+        yield {block: fakeInstances(first, Math.min(4, numInstances - first), request.includeTexts)};
+    },
     listDatasets: none,
     async importDynamics(requests) {
       const parts: ImportDynamicsRequest[] = [];
@@ -215,7 +223,7 @@ function implementation(fake: FakeService): FtftServiceImplementation {
     async *readDataMap({name}) {
       const {instanceCount} = found(fake.maps, name, 'DATA_MAP_NOT_FOUND');
       for (let first = 0; first < instanceCount; first += 7)
-        yield {block: fakeBlock(first, Math.min(7, instanceCount - first))};
+        yield {block: fake.blocks.readDataMap(fakeBlock(first, Math.min(7, instanceCount - first)))};
     },
     getRun: async ({name}) => found(fake.runs, name, 'RUN_NOT_FOUND'),
     async listRuns({pageSize, pageToken}) {

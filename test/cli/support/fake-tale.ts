@@ -5,7 +5,7 @@ import {
   DataMapDiagnostics_ReferenceVerdict,
   type Selection,
 } from '../../../src/server/gen/ftft/v1/data_map.js';
-import type {StreamDynamicsResponse} from '../../../src/server/gen/ftft/v1/dynamics.js';
+import type {InstanceBlock, StreamDynamicsResponse} from '../../../src/server/gen/ftft/v1/dynamics.js';
 import {Run, Run_State} from '../../../src/server/gen/ftft/v1/run.js';
 
 export interface LoggedEvent {
@@ -106,6 +106,19 @@ export function fakeBlock(firstInstance: number, instanceCount: number): DataMap
     score: Buffer.alloc(0),
     instanceIds: indices.map(i => `movie-${i}`),
     metricColumns: [],
+  };
+}
+
+/** Positive where the index is odd; a text that JSON and CSV must quote. */
+export function fakeInstances(firstInstance: number, instanceCount: number, includeTexts: boolean): InstanceBlock {
+  const indices = Array.from({length: instanceCount}, (_, i) => firstInstance + i);
+  return {
+    firstInstance,
+    instanceCount,
+    instanceIds: indices.map(i => `movie-${i}`),
+    labels: indices.map(i => i % 2),
+    texts: includeTexts ? indices.map(i => `Said "${i}",\nthen went`) : [],
+    textPairs: [],
   };
 }
 

@@ -264,6 +264,22 @@ export interface DynamicsChunk {
   classCount: number;
 }
 
+/** Consecutive instances of a run, in the order of its columns. */
+export interface InstanceBlock {
+  /** Position of the block's first instance among those of the run. */
+  firstInstance: number;
+  /** Instances of the block. */
+  instanceCount: number;
+  /** Caller's ids. */
+  instanceIds: string[];
+  /** Gold labels, class indices; -1 where dynamics were imported without. */
+  labels: number[];
+  /** Texts, or the first of two; only when asked for. */
+  texts: string[];
+  /** Second texts of pairs; only when asked for. */
+  textPairs: string[];
+}
+
 /** End of an epoch. An epoch in which some instance was not visited, such as a partial last one, is never committed. */
 export interface EpochCommitted {
   /** 0-based. */
@@ -1249,6 +1265,185 @@ export const DynamicsChunk: MessageFns<DynamicsChunk> = {
     message.correct = object.correct ?? Buffer.alloc(0);
     message.logits = object.logits ?? Buffer.alloc(0);
     message.classCount = object.classCount ?? 0;
+    return message;
+  },
+};
+
+function createBaseInstanceBlock(): InstanceBlock {
+  return { firstInstance: 0, instanceCount: 0, instanceIds: [], labels: [], texts: [], textPairs: [] };
+}
+
+export const InstanceBlock: MessageFns<InstanceBlock> = {
+  encode(message: InstanceBlock, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.firstInstance !== 0) {
+      writer.uint32(8).int64(message.firstInstance);
+    }
+    if (message.instanceCount !== 0) {
+      writer.uint32(16).int32(message.instanceCount);
+    }
+    for (const v of message.instanceIds) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.labels.length !== 0) {
+      writer.uint32(34).fork();
+      for (const v of message.labels) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    for (const v of message.texts) {
+      writer.uint32(42).string(v!);
+    }
+    for (const v of message.textPairs) {
+      writer.uint32(50).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InstanceBlock {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInstanceBlock();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.firstInstance = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.instanceCount = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.instanceIds.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag === 32) {
+              message.labels.push(reader.int32());
+
+              continue;
+            }
+
+            if (tag === 34) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.labels.push(reader.int32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.texts.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.textPairs.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): InstanceBlock {
+    return {
+      firstInstance: isSet(object.firstInstance)
+        ? globalThis.Number(object.firstInstance)
+        : isSet(object.first_instance)
+        ? globalThis.Number(object.first_instance)
+        : 0,
+      instanceCount: isSet(object.instanceCount)
+        ? globalThis.Number(object.instanceCount)
+        : isSet(object.instance_count)
+        ? globalThis.Number(object.instance_count)
+        : 0,
+      instanceIds: globalThis.Array.isArray(object?.instanceIds)
+        ? object.instanceIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.instance_ids)
+        ? object.instance_ids.map((e: any) => globalThis.String(e))
+        : [],
+      labels: globalThis.Array.isArray(object?.labels) ? object.labels.map((e: any) => globalThis.Number(e)) : [],
+      texts: globalThis.Array.isArray(object?.texts) ? object.texts.map((e: any) => globalThis.String(e)) : [],
+      textPairs: globalThis.Array.isArray(object?.textPairs)
+        ? object.textPairs.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.text_pairs)
+        ? object.text_pairs.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: InstanceBlock): unknown {
+    const obj: any = {};
+    if (message.firstInstance !== 0) {
+      obj.firstInstance = Math.round(message.firstInstance);
+    }
+    if (message.instanceCount !== 0) {
+      obj.instanceCount = Math.round(message.instanceCount);
+    }
+    if (message.instanceIds?.length) {
+      obj.instanceIds = message.instanceIds;
+    }
+    if (message.labels?.length) {
+      obj.labels = message.labels.map((e) => Math.round(e));
+    }
+    if (message.texts?.length) {
+      obj.texts = message.texts;
+    }
+    if (message.textPairs?.length) {
+      obj.textPairs = message.textPairs;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<InstanceBlock>): InstanceBlock {
+    return InstanceBlock.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<InstanceBlock>): InstanceBlock {
+    const message = createBaseInstanceBlock();
+    message.firstInstance = object.firstInstance ?? 0;
+    message.instanceCount = object.instanceCount ?? 0;
+    message.instanceIds = object.instanceIds?.map((e) => e) || [];
+    message.labels = object.labels?.map((e) => e) || [];
+    message.texts = object.texts?.map((e) => e) || [];
+    message.textPairs = object.textPairs?.map((e) => e) || [];
     return message;
   },
 };

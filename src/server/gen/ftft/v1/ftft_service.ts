@@ -31,6 +31,7 @@ import {
 import {
   ImportDynamicsRequest,
   ImportDynamicsResponse,
+  InstanceBlock,
   StreamDynamicsRequest,
   StreamDynamicsResponse,
 } from "./dynamics.js";
@@ -222,6 +223,24 @@ export interface ReadDataMapRequest {
 export interface ReadDataMapResponse {
   /** Next block, under 256 KiB. */
   block: DataMapBlock | undefined;
+}
+
+/** Request of ReadInstances. */
+export interface ReadInstancesRequest {
+  /** Run. */
+  name: string;
+  /** Instance to begin with; OUT_OF_RANGE past the end. */
+  offset: number;
+  /** Instances to read; to the end when 0. */
+  limit: number;
+  /** Send the texts too; FAILED_PRECONDITION where dynamics were imported without a dataset. */
+  includeTexts: boolean;
+}
+
+/** Response of ReadInstances. */
+export interface ReadInstancesResponse {
+  /** Next block, under 256 KiB unless one instance alone is larger. */
+  block: InstanceBlock | undefined;
 }
 
 function createBaseTrainReferenceRequest(): TrainReferenceRequest {
@@ -2159,6 +2178,196 @@ export const ReadDataMapResponse: MessageFns<ReadDataMapResponse> = {
   },
 };
 
+function createBaseReadInstancesRequest(): ReadInstancesRequest {
+  return { name: "", offset: 0, limit: 0, includeTexts: false };
+}
+
+export const ReadInstancesRequest: MessageFns<ReadInstancesRequest> = {
+  encode(message: ReadInstancesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.offset !== 0) {
+      writer.uint32(16).int64(message.offset);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(24).int64(message.limit);
+    }
+    if (message.includeTexts !== false) {
+      writer.uint32(32).bool(message.includeTexts);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadInstancesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadInstancesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.offset = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.limit = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.includeTexts = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReadInstancesRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      offset: isSet(object.offset) ? globalThis.Number(object.offset) : 0,
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      includeTexts: isSet(object.includeTexts)
+        ? globalThis.Boolean(object.includeTexts)
+        : isSet(object.include_texts)
+        ? globalThis.Boolean(object.include_texts)
+        : false,
+    };
+  },
+
+  toJSON(message: ReadInstancesRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.offset !== 0) {
+      obj.offset = Math.round(message.offset);
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    if (message.includeTexts !== false) {
+      obj.includeTexts = message.includeTexts;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReadInstancesRequest>): ReadInstancesRequest {
+    return ReadInstancesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadInstancesRequest>): ReadInstancesRequest {
+    const message = createBaseReadInstancesRequest();
+    message.name = object.name ?? "";
+    message.offset = object.offset ?? 0;
+    message.limit = object.limit ?? 0;
+    message.includeTexts = object.includeTexts ?? false;
+    return message;
+  },
+};
+
+function createBaseReadInstancesResponse(): ReadInstancesResponse {
+  return { block: undefined };
+}
+
+export const ReadInstancesResponse: MessageFns<ReadInstancesResponse> = {
+  encode(message: ReadInstancesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.block !== undefined) {
+      InstanceBlock.encode(message.block, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadInstancesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadInstancesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.block = InstanceBlock.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReadInstancesResponse {
+    return { block: isSet(object.block) ? InstanceBlock.fromJSON(object.block) : undefined };
+  },
+
+  toJSON(message: ReadInstancesResponse): unknown {
+    const obj: any = {};
+    if (message.block !== undefined) {
+      obj.block = InstanceBlock.toJSON(message.block);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReadInstancesResponse>): ReadInstancesResponse {
+    return ReadInstancesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadInstancesResponse>): ReadInstancesResponse {
+    const message = createBaseReadInstancesResponse();
+    message.block = (object.block !== undefined && object.block !== null)
+      ? InstanceBlock.fromPartial(object.block)
+      : undefined;
+    return message;
+  },
+};
+
 /**
  * Trains a small reference model, records how each instance is learnt, maps the data, and fine-tunes a main model on the
  * ambiguous part. One service instance serves one team: names have no parent.
@@ -2210,6 +2419,15 @@ export const FtftServiceDefinition = {
       requestType: StreamDynamicsRequest as typeof StreamDynamicsRequest,
       requestStream: false,
       responseType: StreamDynamicsResponse as typeof StreamDynamicsResponse,
+      responseStream: true,
+      options: { _unknownFields: { 8410: [Buffer.from([4, 110, 97, 109, 101]) as Buffer] } },
+    },
+    /** Streams the instances of a run, whose columns StreamDynamics and ReadDataMap send. */
+    readInstances: {
+      name: "ReadInstances",
+      requestType: ReadInstancesRequest as typeof ReadInstancesRequest,
+      requestStream: false,
+      responseType: ReadInstancesResponse as typeof ReadInstancesResponse,
       responseStream: true,
       options: { _unknownFields: { 8410: [Buffer.from([4, 110, 97, 109, 101]) as Buffer] } },
     },
@@ -2369,6 +2587,11 @@ export interface FtftServiceImplementation<CallContextExt = {}> {
     request: StreamDynamicsRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<StreamDynamicsResponse>>;
+  /** Streams the instances of a run, whose columns StreamDynamics and ReadDataMap send. */
+  readInstances(
+    request: ReadInstancesRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<ReadInstancesResponse>>;
   /** Imports dynamics that were recorded elsewhere, as a run of KIND_IMPORTED. */
   importDynamics(
     request: AsyncIterable<ImportDynamicsRequest>,
@@ -2431,6 +2654,11 @@ export interface FtftServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<StreamDynamicsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<StreamDynamicsResponse>;
+  /** Streams the instances of a run, whose columns StreamDynamics and ReadDataMap send. */
+  readInstances(
+    request: DeepPartial<ReadInstancesRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<ReadInstancesResponse>;
   /** Imports dynamics that were recorded elsewhere, as a run of KIND_IMPORTED. */
   importDynamics(
     request: AsyncIterable<DeepPartial<ImportDynamicsRequest>>,
