@@ -8,7 +8,7 @@ import {nameOf, readNode, variableNode} from './variable-files.js';
 export interface Joining {
   pass: Transform;
   /** Of a variable of the graph after the pass, from those of the variables before it. */
-  valueOf(handle: Node, values: ReadonlyMap<string, NamedTensor>): NamedTensor;
+  tensorOf(handle: Node, values: ReadonlyMap<string, NamedTensor>): NamedTensor;
 }
 
 /** Of all nodes of the graph. */
@@ -28,7 +28,7 @@ export function joining(nodes: readonly Node[]): Joining {
       joined.set(name, names as string[]);
       return [readNode(variableNode(name, outputs[0].shape))];
     },
-    valueOf(handle, values) {
+    tensorOf(handle, values) {
       const name = nameOf(handle);
       const parts = joined.get(name)?.map(part => values.get(part)!);
       if (!parts) return values.get(name)!;

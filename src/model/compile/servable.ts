@@ -21,7 +21,7 @@ const signature = 'serving_default';
 export function writeServable(folder: string, spec: FunctionSpec, values: ReadonlyMap<string, NamedTensor>): void {
   const {results, placeholders, dimensions} = recordFunction(signature, spec);
   const recorded = [...results, ...placeholders];
-  const {pass, valueOf} = joining(reachable(recorded));
+  const {pass, tensorOf} = joining(reachable(recorded));
   const roots = recorded.map(rewrite(recorded, pass).node);
   const handles = reachable(roots).filter(({op}) => op === 'VarHandleOp');
   const {roots: more, told} = restoring(handles);
@@ -35,7 +35,7 @@ export function writeServable(folder: string, spec: FunctionSpec, values: Readon
   writeFileSync(join(folder, 'saved_model.pb'), bytes);
   writeVariables(
     join(folder, 'variables', 'variables'),
-    handles.map(handle => valueOf(handle, values)),
+    handles.map(handle => tensorOf(handle, values)),
   );
 }
 

@@ -17,7 +17,7 @@ function joinedOf(reading: Reading) {
   const shapes: Record<string, number[]> = {'a.q.w': [2, 3], 'a.k.w': [1, 3], 'a.v.w': [2, 3]};
   const body = () => reading(name => variableOf(name, shapes[name], name).read());
   const {results} = recordFunction('f', {inputs: {}, body});
-  const {pass, valueOf} = joining(reachable(results));
+  const {pass, tensorOf} = joining(reachable(results));
   const after = reachable(results.map(rewrite(results, pass).node));
   const handles = after.filter(({op}) => op === 'VarHandleOp');
   const values = Object.entries(shapes).map(([name, shape], i): [string, NamedTensor] => [
@@ -25,7 +25,7 @@ function joinedOf(reading: Reading) {
     {name, shape, read: () => Float32Array.from({length: shape[0] * shape[1]}, (_, k) => 10 * i + k)},
   ]);
   const read = (handle: Node) => {
-    const {name, shape, read} = valueOf(handle, new Map(values));
+    const {name, shape, read} = tensorOf(handle, new Map(values));
     return `${name} [${shape}] ${read()}`;
   };
   return {names: handles.map(nameOf), read: handles.map(read), ops: after.map(({op}) => op)};
