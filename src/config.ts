@@ -19,6 +19,16 @@ export interface Config {
   isOffline: boolean;
   /** Listening beyond loopback without TLS was asked for in words. */
   allowInsecure: boolean;
+  /** PEM files; plaintext when undefined. */
+  tls: {certFile: string; keyFile: string; clientCaFile: string | undefined; requiresClientCert: boolean} | undefined;
+  /** Who may call, and as what; undefined: everybody, everything. */
+  authFile: string | undefined;
+  /** Where /metrics is; by default the loopback, or host where that is loopback or insecure hosts are allowed. */
+  httpHost: string | undefined;
+  servesMetrics: boolean;
+  /** On the gRPC port, nowhere, or on a port of its own. */
+  reflection: 'on' | 'off' | number;
+  limits: {callsPerSecond: number; openCalls: number; connections: number; connectionAgeMs: number};
   leaseMs: number;
   /** Accepted but unfinished runs at most. */
   maxPendingRuns: number;
@@ -44,6 +54,19 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     modelDir: env.FTFT_MODEL_DIR ?? join(cacheDir, 'models'),
     isOffline: flag(env, 'FTFT_OFFLINE'),
     allowInsecure: flag(env, 'FTFT_ALLOW_INSECURE'),
+    tls: tlsFiles(env),
+    authFile: env.FTFT_AUTH_FILE || undefined,
+    httpHost: env.FTFT_HTTP_HOST || undefined,
+    servesMetrics: oneOf(env, 'FTFT_METRICS', ['on', 'off'], 'on') === 'on',
+    reflection: /^\d+$/.test(env.FTFT_REFLECTION ?? '')
+      ? integer(env, 'FTFT_REFLECTION', 0, 0, 65535)
+      : oneOf(env, 'FTFT_REFLECTION', ['on', 'off'], 'on'),
+    limits: {
+      callsPerSecond: integer(env, 'FTFT_MAX_CALLS_PER_SECOND', 1000, 1, 1_000_000),
+      openCalls: integer(env, 'FTFT_MAX_OPEN_CALLS', 1000, 1, 1_000_000),
+      connections: integer(env, 'FTFT_MAX_CONNECTIONS', 2000, 1, 1_000_000),
+      connectionAgeMs: 1000 * integer(env, 'FTFT_MAX_CONNECTION_AGE_S', 0, 0, 1_000_000),
+    },
     leaseMs: integer(env, 'FTFT_LEASE_MS', 12_000, 500, 600_000),
     maxPendingRuns: integer(env, 'FTFT_MAX_PENDING_RUNS', 100, 1, 100_000),
     otlpEndpoint: env.FTFT_OTLP_ENDPOINT || undefined,
@@ -52,6 +75,18 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     commit: env.FTFT_COMMIT || 'unknown',
     logLevel: oneOf(env, 'FTFT_LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent'], 'info'),
   });
+}
+
+function tlsFiles(env: NodeJS.ProcessEnv): Config['tls'] {
+  const {FTFT_TLS_CERT_FILE: certFile, FTFT_TLS_KEY_FILE: keyFile, FTFT_TLS_CLIENT_CA_FILE: clientCaFile} = env;
+  const requiresClientCert = flag(env, 'FTFT_TLS_REQUIRE_CLIENT_CERT');
+  if (certFile && keyFile && (clientCaFile || !requiresClientCert))
+    return {certFile, keyFile, clientCaFile: clientCaFile || undefined, requiresClientCert};
+  if (requiresClientCert && !clientCaFile)
+    throw wrong('FTFT_TLS_CLIENT_CA_FILE', 'set where FTFT_TLS_REQUIRE_CLIENT_CERT is', 'none');
+  if (certFile || keyFile || clientCaFile)
+    throw wrong(certFile ? 'FTFT_TLS_KEY_FILE' : 'FTFT_TLS_CERT_FILE', 'set where another file of TLS is', 'none');
+  return undefined;
 }
 
 function integer(env: NodeJS.ProcessEnv, name: string, fallback: number, least: number, most: number): number {
@@ -81,4 +116,26 @@ function wrong(name: string, expected: string, found: string): FtftError {
   return new FtftError('INVALID_ARGUMENT', `Cannot read ${name}: it must be ${expected}, current value is ${found}`, {
     reason: 'INVALID_FIELD',
   });
+}
+
+/** What the command line needs to speak to a server, beside its address. */
+export interface ClientSettings {
+  /** Bearer token. */
+  token: string | undefined;
+  isTls: boolean;
+  /** PEM: who signs the server's certificate; the system's authorities when undefined. */
+  caFile: string | undefined;
+  /** PEM: the caller's own certificate and key. */
+  certFile: string | undefined;
+  keyFile: string | undefined;
+}
+
+export function readClientSettings(env: NodeJS.ProcessEnv): ClientSettings {
+  return {
+    token: env.FTFT_TOKEN || undefined,
+    isTls: flag(env, 'FTFT_TLS'),
+    caFile: env.FTFT_CA_FILE || undefined,
+    certFile: env.FTFT_CLIENT_CERT_FILE || undefined,
+    keyFile: env.FTFT_CLIENT_KEY_FILE || undefined,
+  };
 }

@@ -4,6 +4,7 @@ import {readFileSync, realpathSync} from 'node:fs';
 import {type Config, readConfig} from './config.js';
 import {FtftError} from './errors.js';
 import {createRuns} from './runs/create-runs.js';
+import {address} from './server/listen.js';
 import {startServers} from './server/start-servers.js';
 import {createLog} from './telemetry/log.js';
 import type {BuildInfo} from './telemetry/metrics.js';
@@ -36,9 +37,11 @@ async function main(): Promise<void> {
     throw error;
   });
   runs.start();
-  const {grpc, http, health} = servers.ports;
-  const at = (port: number) => `${config.host}:${port}`;
-  process.stdout.write(`${JSON.stringify({event: 'listening', grpc: at(grpc), http: at(http), health: at(health)})}\n`);
+  const {grpc, http, health, reflection} = servers.ports;
+  const {host} = config;
+  const places = {grpc: address(host, grpc), http: address(servers.httpHost, http), health: address(host, health)};
+  const own = reflection === undefined ? {} : {reflection: address(servers.httpHost, reflection)};
+  process.stdout.write(`${JSON.stringify({event: 'listening', ...places, ...own})}\n`);
 
   let isDraining = false;
   const drain = async (signal: NodeJS.Signals) => {

@@ -41,6 +41,7 @@ const thirdParty: Record<string, string[]> = {
   server: [
     '@bufbuild/protobuf',
     '@grpc/grpc-js',
+    'jose',
     'nice-grpc',
     'nice-grpc-common',
     'nice-grpc-error-details',

@@ -46,7 +46,12 @@ export async function runDemo(options: DemoOptions, io: Io, start = startServer)
   io.stdout.write(`\n  Done in ${clock((performance.now() - startTime) / 1000)}.\n`);
 }
 
-const freePorts = {FTFT_HOST: '127.0.0.1', FTFT_GRPC_PORT: '0', FTFT_HTTP_PORT: '0', FTFT_HEALTH_PORT: '0'};
+/** A server of its own, for nobody else, whatever the environment says of others. */
+const freePorts = {
+  ...{FTFT_HOST: '127.0.0.1', FTFT_GRPC_PORT: '0', FTFT_HTTP_PORT: '0', FTFT_HEALTH_PORT: '0'},
+  ...{FTFT_AUTH_FILE: '', FTFT_TLS_CERT_FILE: '', FTFT_TLS_KEY_FILE: '', FTFT_TLS_CLIENT_CA_FILE: ''},
+  FTFT_TLS_REQUIRE_CLIENT_CERT: '',
+};
 
 async function stages(
   client: FtftServiceClient,

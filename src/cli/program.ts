@@ -12,6 +12,7 @@ import type {Io} from './io.js';
 import {exitCodesHelp, reportError} from './report-error.js';
 import {addRuns} from './runs-command.js';
 import {addServe} from './serve-command.js';
+import {addToken} from './token-command.js';
 import {addFineTuneMain, addTrainReference} from './training-commands.js';
 import {addWatch} from './watch-command.js';
 
@@ -62,6 +63,7 @@ function createProgram(io: Io): Command {
     addExportMap,
     addExportDynamics,
     addExportSubset,
+    addToken,
     addDemo,
   ])
     add(program, io);

@@ -11,6 +11,7 @@ Exit codes:
   2    wrong usage, or the server found the request wrong (INVALID_ARGUMENT, OUT_OF_RANGE, UNIMPLEMENTED)
   3    not there, there already, or not in the state for it (NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED)
   4    try again later: the server cannot be reached, drains or is full (UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED)
+  5    the server does not know who calls, or does not let them (UNAUTHENTICATED, PERMISSION_DENIED)
   130  stopped by Ctrl-C`;
 
 const exitCodes: Partial<Record<ErrorCode, number>> = {
@@ -24,6 +25,8 @@ const exitCodes: Partial<Record<ErrorCode, number>> = {
   UNAVAILABLE: 4,
   DEADLINE_EXCEEDED: 4,
   RESOURCE_EXHAUSTED: 4,
+  UNAUTHENTICATED: 5,
+  PERMISSION_DENIED: 5,
 };
 
 /** A run that ended otherwise than by success. */

@@ -1,7 +1,7 @@
 // What all verbs share: the address, --json, the connection, and parsers of option values.
 import type {Command} from 'commander';
 import {InvalidArgumentError} from 'commander';
-import {readConfig} from '../config.js';
+import {type ClientSettings, readClientSettings, readConfig} from '../config.js';
 import type {FtftServiceClient} from '../server/gen/ftft/v1/ftft_service.js';
 import {connect} from './connect.js';
 import {jsonLine} from './format.js';
@@ -11,6 +11,12 @@ import {exitCodesHelp} from './report-error.js';
 export interface ClientOptions {
   address: string;
   json?: boolean;
+  tls: boolean;
+  ca?: string;
+  cert?: string;
+  key?: string;
+  /** From the environment alone: everybody may read a command line. */
+  token?: string;
 }
 
 /** A verb that speaks to a server. The example stands at the end of its help. */
@@ -22,12 +28,18 @@ export function verb(
   examples: string[],
   isDefault = false,
 ): Command {
+  const {isTls, caFile, certFile, keyFile, token} = readClientSettings(io.env);
   return program
     .command(name, {isDefault})
     .description(description)
     .option('--address <host:port>', 'server to call', defaultAddress(io.env))
+    .option('--tls', 'speak TLS (FTFT_TLS)', isTls)
+    .option('--ca <file>', "PEM of who signs the server's certificate, instead of the system's (FTFT_CA_FILE)", caFile)
+    .option('--cert <file>', 'PEM of a certificate that says who calls (FTFT_CLIENT_CERT_FILE)', certFile)
+    .option('--key <file>', 'PEM of its key (FTFT_CLIENT_KEY_FILE)', keyFile)
     .option('--json', 'print JSON for machines, and nothing else, on standard output')
-    .addHelpText('after', helpTail(examples));
+    .addHelpText('after', helpTail(examples))
+    .setOptionValueWithSource('token', token, 'env');
 }
 
 export function helpTail(examples: string[]): string {
@@ -43,13 +55,21 @@ export async function withClient<T>(
   options: ClientOptions,
   use: (client: FtftServiceClient) => Promise<T>,
 ): Promise<T> {
-  const connection = connect(options.address);
+  const connection = connect(options.address, settingsOf(options));
   try {
     return await use(connection.client);
   } finally {
     connection.close();
   }
 }
+
+const settingsOf = ({tls, ca, cert, key, token}: ClientOptions): ClientSettings => ({
+  isTls: tls,
+  caFile: ca,
+  certFile: cert,
+  keyFile: key,
+  token,
+});
 
 /** The message as one line of JSON, or the words. */
 export function print(io: Io, options: ClientOptions, message: unknown, words: () => string): void {

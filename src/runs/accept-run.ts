@@ -135,7 +135,7 @@ export class RunAcceptance {
 
 function newRun(
   id: string,
-  {labels, traceParent}: RunCreation,
+  {labels, traceParent, caller}: RunCreation,
   {spec, totalSteps, totalEpochs}: TrainingPlan,
   {kind, map, time}: Pick<Ingredients, 'kind' | 'map'> & {time: number},
 ): RunRecord {
@@ -164,6 +164,7 @@ function newRun(
     createTime: time,
     updateTime: time,
     queuePosition: 0,
+    caller,
     traceParent,
   };
 }

@@ -46,6 +46,8 @@ export interface RunCreation extends Creation {
   spec: TrainingSpecInput;
   labels: Record<string, string>;
   traceParent?: string;
+  /** Who asks, as the server names callers; undefined where it asks nobody who they are. */
+  caller?: string;
 }
 
 export interface DynamicsCreation extends Creation {
@@ -60,6 +62,8 @@ export interface DynamicsCreation extends Creation {
   dropPartialLastEpoch: boolean;
   labels: Record<string, string>;
   traceParent?: string;
+  /** Who asks, as the server names callers; undefined where it asks nobody who they are. */
+  caller?: string;
 }
 
 /** Next bytes of one epoch's log; epoch: undefined for those of a table of all epochs. */

@@ -213,7 +213,10 @@ function epochEvents(epoch: number, dynamics: EpochDynamics, trainLoss: number, 
 }
 
 /** What was trained and how is known only as far as the caller says. */
-function newRun({id, dataset, trainSplit, model, labels, traceParent}: DynamicsCreation, numEpochs: number): RunRecord {
+function newRun(
+  {id, dataset, trainSplit, model, labels, traceParent, caller}: DynamicsCreation,
+  numEpochs: number,
+): RunRecord {
   const time = Date.now();
   return {
     id: id ?? `imported-${randomUUID().slice(0, 8)}`,
@@ -253,6 +256,7 @@ function newRun({id, dataset, trainSplit, model, labels, traceParent}: DynamicsC
     endTime: time,
     updateTime: time,
     queuePosition: 0,
+    caller,
     traceParent,
   };
 }

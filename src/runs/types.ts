@@ -110,6 +110,8 @@ export interface RunRecord {
   queuePosition: number;
   /** file: URI of a folder in the hub's layout, once committed. */
   modelUri?: string;
+  /** Who started it, as the server names callers; undefined where it asked nobody. */
+  caller?: string;
   /** W3C traceparent of the RPC that made the run, for span links. */
   traceParent?: string;
 }

@@ -1,19 +1,20 @@
 // A grpc-js interceptor round every call: closes streams whose reader stalls, gives every error its details, measures and traces.
+import {constants, type ServerHttp2Stream} from 'node:http2';
 import {
   status as Code,
   type Metadata as GrpcMetadata,
-  Metadata,
   ServerInterceptingCall,
   type ServerInterceptingCallInterface,
   type ServerInterceptor,
 } from '@grpc/grpc-js';
 import type {PlainError} from '../errors.js';
 import type {CallTelemetry, Telemetry} from '../telemetry/telemetry.js';
-import {detailsTrailer, toStatus} from './error-status.js';
-import {Status} from './gen/google/rpc/status.js';
+import {type CallStatus, detailsTrailer, toCallStatus} from './error-status.js';
 
 type InterceptingServerListener = Parameters<ServerInterceptingCallInterface['start']>[0];
-type CallStatus = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];
+
+/** For which a slow reader can still take its status. */
+const resetAfterMs = 10_000;
 
 export function callObserver(telemetry: Telemetry, stallMs: number): ServerInterceptor {
   return (method, call) => {
@@ -32,9 +33,10 @@ export function callObserver(telemetry: Telemetry, stallMs: number): ServerInter
 class ObservedCall extends ServerInterceptingCall {
   private listener: InterceptingServerListener | undefined;
   private stallTimer: NodeJS.Timeout | undefined;
+  private resetTimer: NodeJS.Timeout | undefined;
 
   constructor(
-    call: ServerInterceptingCallInterface,
+    private readonly call: ServerInterceptingCallInterface,
     private readonly observed: CallTelemetry,
     private readonly stallMs: number,
   ) {
@@ -47,6 +49,7 @@ class ObservedCall extends ServerInterceptingCall {
       onReceiveMetadata: (metadata: GrpcMetadata) => {
         // Handlers see the span of this call as their parent, whether or not the caller sent one.
         const traceParent = this.observed.trace(String(metadata.get('traceparent')[0] ?? '') || undefined);
+        metadata.remove('traceparent');
         if (traceParent) metadata.set('traceparent', traceParent);
         listener.onReceiveMetadata(metadata);
       },
@@ -54,6 +57,7 @@ class ObservedCall extends ServerInterceptingCall {
       onReceiveHalfClose: () => listener.onReceiveHalfClose(),
       onCancel: () => {
         clearTimeout(this.stallTimer);
+        clearTimeout(this.resetTimer);
         this.observed.ended('CANCELLED');
         listener.onCancel();
       },
@@ -67,12 +71,19 @@ class ObservedCall extends ServerInterceptingCall {
       super.sendStatus(toCallStatus(slowConsumer(this.stallMs)));
       // Ends the handler and drops what waits, as if the reader had gone.
       this.listener?.onCancel();
+      this.resetTimer = setTimeout(() => resetStream(this.call), resetAfterMs).unref();
     }, this.stallMs);
     super.sendMessage(message, () => {
       clearTimeout(this.stallTimer);
       callback();
     });
   }
+}
+
+/** A reader that takes no status either must not hold what waits for it. grpc-js gives no hand on the HTTP/2 stream but this. */
+function resetStream(call: ServerInterceptingCallInterface): void {
+  const {stream} = call as {stream?: Partial<ServerHttp2Stream>};
+  stream?.close?.(constants.NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 const slowConsumer = (stallMs: number): PlainError => ({
@@ -82,28 +93,30 @@ const slowConsumer = (stallMs: number): PlainError => ({
   retryAfterMs: 1000,
 });
 
-function toCallStatus(error: PlainError): CallStatus {
-  const status = toStatus(error);
-  const metadata = new Metadata();
-  metadata.set(detailsTrailer, Buffer.from(Status.encode(status).finish()));
-  return {code: status.code, details: status.message, metadata};
-}
+/** What grpc-js says of requests that it cannot read; all of it is the caller's fault. */
+const unreadable: [RegExp, string][] = [
+  [/^Error deserializing request/, 'it is no valid protobuf message of its type'],
+  [/^Failed to decompress message/, 'it cannot be decompressed'],
+  [/^Invalid grpc-timeout value/, 'its header grpc-timeout must be a number of at most 8 digits and a unit'],
+];
 
 /** What grpc-js said without details: a request that it could not take, or a fault. */
 function withDetails(status: CallStatus): CallStatus {
   const {code = Code.OK, details = '', metadata} = status;
   if (code === Code.OK || (metadata?.get(detailsTrailer).length ?? 0) > 0) return status;
   const message = details || 'The call failed';
-  if (code === Code.INTERNAL && details.startsWith('Error deserializing request'))
+  const [, found] = (code === Code.INTERNAL && unreadable.find(([pattern]) => pattern.test(details))) || [];
+  if (found)
     return toCallStatus({
       code: 'INVALID_ARGUMENT',
-      message: 'Cannot read the request: it is no valid protobuf message of its type',
+      message: `Cannot read the request: ${found}`,
       reason: 'INVALID_FIELD',
       violations: [],
     });
   if (code === Code.RESOURCE_EXHAUSTED)
     return toCallStatus({code: 'RESOURCE_EXHAUSTED', message, reason: 'MESSAGE_TOO_LARGE'});
   if (code === Code.UNIMPLEMENTED) return toCallStatus({code: 'UNIMPLEMENTED', message, reason: 'NOT_SUPPORTED'});
-  if (code === Code.INTERNAL) return toCallStatus({code: 'INTERNAL', message, reason: 'UNEXPECTED'});
+  if (code === Code.INTERNAL || code === Code.UNKNOWN)
+    return toCallStatus({code: 'INTERNAL', message, reason: 'UNEXPECTED'});
   return status;
 }

@@ -1,5 +1,6 @@
 // BuildDataMap, GetDataMap, ReadDataMap, CompareDataMaps: check, ask runs, translate.
 import {FtftError} from '../errors.js';
+import type {CallExtension} from './call-errors.js';
 import {maxMessageBytes, messageOverheadBytes} from './columns.js';
 import type {ServerContext} from './context.js';
 import type {EpochRange} from './gen/ftft/v1/data_map.js';
@@ -15,7 +16,7 @@ const bytesPerInstance = 3 * 4 + 1 + 2 * 5;
 const bytesPerScore = 4;
 
 type Handlers = Pick<
-  FtftServiceImplementation<{traceParent?: string}>,
+  FtftServiceImplementation<CallExtension>,
   'buildDataMap' | 'getDataMap' | 'readDataMap' | 'compareDataMaps'
 >;
 

@@ -1,5 +1,6 @@
 // ImportDynamics: check, ask runs, translate.
 import type {Runs} from '../runs/api.js';
+import type {CallExtension} from './call-errors.js';
 import {DynamicsFormat, ImportDynamicsHeader, type ImportDynamicsRequest} from './gen/ftft/v1/dynamics.js';
 import type {FtftServiceImplementation} from './gen/ftft/v1/ftft_service.js';
 import {ImportStream} from './import-stream.js';
@@ -15,14 +16,14 @@ const formats = {
   [DynamicsFormat.DYNAMICS_FORMAT_P_TRUE_PARQUET]: 'p-true-parquet',
 } as const;
 
-type Handlers = Pick<FtftServiceImplementation<{traceParent?: string}>, 'importDynamics'>;
+type Handlers = Pick<FtftServiceImplementation<CallExtension>, 'importDynamics'>;
 type DataPart = Exclude<NonNullable<ImportDynamicsRequest['part']>, {$case: 'header'}>;
 
 export function dynamicsHandlers(runs: Runs): Handlers {
   return {
-    async importDynamics(requests, {signal, traceParent}) {
+    async importDynamics(requests, {signal, traceParent, caller}) {
       const stream = new ImportStream<NonNullable<ImportDynamicsRequest['part']>>(what, requests, signal);
-      const creation = fromHeader(await stream.header(), traceParent);
+      const creation = {...fromHeader(await stream.header()), traceParent, caller: caller.name};
       const resource = {type: 'Run', name: `runs/${creation.id ?? ''}`} as const;
       const {run, warnings} = await createOnce(creation.request, resource, () =>
         runs.importDynamics(creation, partsOf(stream)),
@@ -32,7 +33,7 @@ export function dynamicsHandlers(runs: Runs): Handlers {
   };
 }
 
-function fromHeader(header: ImportDynamicsHeader, traceParent: string | undefined) {
+function fromHeader(header: ImportDynamicsHeader) {
   const checks = new RequestChecks(what);
   checks.requestId(header.requestId);
   checks.labels(header.labels);
@@ -48,7 +49,6 @@ function fromHeader(header: ImportDynamicsHeader, traceParent: string | undefine
     labels: header.labels,
     request: requestKey('ImportDynamics', ImportDynamicsHeader, header, id),
     validateOnly: header.validateOnly,
-    traceParent,
   };
   checks.throwIfAny();
   return creation;

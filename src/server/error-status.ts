@@ -1,4 +1,5 @@
 // Error → google.rpc.Status with details, for trailers and for Run.error; the one table of what each code carries.
+import {Metadata, type ServerInterceptingCallInterface} from '@grpc/grpc-js';
 import {Status as Code, ServerError} from 'nice-grpc';
 import {
   BadRequest,
@@ -55,12 +56,25 @@ export function toStatus(error: PlainError, requestId?: string): Status {
   return {code: Code[code], message, details};
 }
 
+/** What grpc-js sends. */
+export type CallStatus = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];
+
+/** For errors that are sent from outside a handler. */
+export function toCallStatus(error: PlainError): CallStatus {
+  const status = toStatus(error);
+  const metadata = new Metadata();
+  metadata.set(detailsTrailer, Buffer.from(Status.encode(status).finish()));
+  return {code: status.code, details: status.message, metadata};
+}
+
 /** What nice-grpc sends; the details go into the trailer beside it. */
 export function toServerError(status: Status): {error: ServerError; details: Uint8Array} {
   return {error: new ServerError(status.code, status.message), details: Status.encode(status).finish()};
 }
 
-const shortened = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length)}…` : text);
+/** Half of a surrogate pair, which a cut may leave, cannot be sent: grpc-js throws at it. */
+const shortened = (text: string, length: number): string =>
+  (text.length > length ? `${text.slice(0, length)}…` : text).replace(/\p{Surrogate}/gu, '\ufffd');
 
 /** The first violations, as many as there is room for. */
 function fitting(violations: FieldViolation[]): FieldViolation[] {

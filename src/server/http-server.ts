@@ -12,10 +12,10 @@ export interface HttpServer {
 export async function startHttpServer(
   telemetry: Telemetry,
   drain: AbortSignal,
-  {host, port}: {host: string; port: number},
+  {host, port, servesMetrics}: {host: string; port: number; servesMetrics: boolean},
 ): Promise<HttpServer> {
   const server = createServer((request, response) => {
-    answer(telemetry, drain, request, response).catch((error: unknown) => {
+    answer({telemetry, drain, servesMetrics}, request, response).catch((error: unknown) => {
       telemetry.log.error({err: error, path: request.url}, 'unexpected error');
       send(response, 500, 'An unexpected error occurred; it is logged\n');
     });
@@ -27,12 +27,22 @@ export async function startHttpServer(
   return {port: (server.address() as AddressInfo).port, close: () => closeNow(server)};
 }
 
-async function answer(telemetry: Telemetry, drain: AbortSignal, request: IncomingMessage, response: ServerResponse) {
+interface Answering {
+  telemetry: Telemetry;
+  drain: AbortSignal;
+  servesMetrics: boolean;
+}
+
+async function answer(
+  {telemetry, drain, servesMetrics}: Answering,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   // Not through URL, which throws at some paths that a caller may send.
   const [pathname] = (request.url ?? '/').split('?', 1);
   if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, 'Only GET and HEAD\n');
   if (pathname === '/healthz') return send(response, drain.aborted ? 503 : 200, drain.aborted ? 'draining\n' : 'ok\n');
-  if (pathname !== '/metrics') return send(response, 404, 'Here are /metrics and /healthz\n');
+  if (pathname !== '/metrics' || !servesMetrics) return send(response, 404, 'Here are /metrics and /healthz\n');
   const {registry} = telemetry.metrics;
   send(response, 200, await registry.metrics(), registry.contentType);
 }

@@ -2,19 +2,31 @@
 import {isIP} from 'node:net';
 import {FtftError} from '../errors.js';
 
-/** FAILED_PRECONDITION for a host beyond loopback, unless that was asked for in words; true when a warning is due. */
-export function checkHost(host: string, allowInsecure: boolean): {isExposed: boolean} {
-  if (isLoopback(host)) return {isExposed: false};
-  if (allowInsecure) return {isExposed: true};
+export interface Protection {
+  isTls: boolean;
+  isAuthenticated: boolean;
+}
+
+/** FAILED_PRECONDITION for a host beyond loopback without TLS and authentication, unless that was asked for in words. What is
+ * lacking there, for a warning; undefined where nothing is. */
+export function checkHost(
+  host: string,
+  allowInsecure: boolean,
+  {isTls, isAuthenticated}: Protection = {isTls: false, isAuthenticated: false},
+): string | undefined {
+  if (isLoopback(host) || (isTls && isAuthenticated)) return undefined;
+  const lacking = [isTls ? [] : ['TLS'], isAuthenticated ? [] : ['authentication']].flat().join(' and ');
+  if (allowInsecure) return lacking;
   throw new FtftError(
     'FAILED_PRECONDITION',
-    `Cannot listen on ${host}: without TLS and authentication the service listens on loopback addresses only; ` +
-      'set FTFT_HOST=127.0.0.1, or FTFT_ALLOW_INSECURE=1 where something else keeps strangers out',
+    `Cannot listen on ${host}: without ${lacking} the service listens on loopback addresses only; ` +
+      'set FTFT_TLS_CERT_FILE, FTFT_TLS_KEY_FILE and FTFT_AUTH_FILE, or FTFT_HOST=127.0.0.1, ' +
+      'or FTFT_ALLOW_INSECURE=1 where something else keeps strangers out',
     {reason: 'INSECURE_HOST'},
   );
 }
 
-const isLoopback = (host: string): boolean =>
+export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 
 /** host:port as URLs and gRPC targets write it. */

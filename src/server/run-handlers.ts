@@ -1,5 +1,7 @@
 // TrainReference, FineTuneMain and the life of a run: check, ask runs, translate.
 import {FtftError} from '../errors.js';
+import {checkOwn} from './access/caller.js';
+import type {CallExtension} from './call-errors.js';
 import {draining, type ServerContext} from './context.js';
 import {
   FineTuneMainRequest,
@@ -15,13 +17,13 @@ import {fromSpec} from './translate-spec.js';
 const longestWaitMs = 10 * 60_000;
 
 type Handlers = Pick<
-  FtftServiceImplementation<{traceParent?: string}>,
+  FtftServiceImplementation<CallExtension>,
   'trainReference' | 'fineTuneMain' | 'getRun' | 'listRuns' | 'waitRun' | 'cancelRun' | 'deleteRun'
 >;
 
 export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>): Handlers {
   return {
-    async trainReference(request, {traceParent}) {
+    async trainReference(request, {traceParent, caller}) {
       const checks = new RequestChecks('Cannot train a reference model');
       const id = checks.id('run_id', request.runId);
       checks.requestId(request.requestId);
@@ -33,6 +35,7 @@ export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>
         request: requestKey('TrainReference', TrainReferenceRequest, request, id),
         validateOnly: request.validateOnly,
         traceParent,
+        caller: caller.name,
       };
       await throwAllViolations(checks, () =>
         runs.trainReference({...creation, validateOnly: true, request: undefined}),
@@ -40,7 +43,7 @@ export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>
       return {run: toRun(await createOnce(creation.request, runNamed(id), () => runs.trainReference(creation)))};
     },
 
-    async fineTuneMain(request, {traceParent}) {
+    async fineTuneMain(request, {traceParent, caller}) {
       const checks = new RequestChecks('Cannot fine-tune the main model');
       const id = checks.id('run_id', request.runId);
       checks.requestId(request.requestId);
@@ -55,6 +58,7 @@ export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>
         request: requestKey('FineTuneMain', FineTuneMainRequest, request, id),
         validateOnly: request.validateOnly,
         traceParent,
+        caller: caller.name,
       };
       await throwAllViolations(checks, () => runs.fineTuneMain({...creation, validateOnly: true, request: undefined}));
       return {run: toRun(await createOnce(creation.request, runNamed(id), () => runs.fineTuneMain(creation)))};
@@ -89,8 +93,11 @@ export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>
       throw draining('Cannot go on waiting for the run');
     },
 
-    async cancelRun({name, etag}) {
-      return toRun(await runs.cancelRun(checkedName('Cannot cancel a run', name), etag));
+    async cancelRun({name, etag}, {caller}) {
+      const what = 'Cannot cancel a run';
+      const id = checkedName(what, name);
+      checkOwn(what, caller, (await runs.getRun(id)).caller);
+      return toRun(await runs.cancelRun(id, etag));
     },
 
     async deleteRun() {

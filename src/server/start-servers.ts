@@ -1,22 +1,16 @@
-// Wires handlers, health, reflection and HTTP; listens; drains.
+// Options in; servers that listen, protected as the options say, and how to drain them out.
 import {setLogger} from '@grpc/grpc-js';
-import {createServer, type Server} from 'nice-grpc';
-import {HealthDefinition, HealthServiceImpl, HealthState} from 'nice-grpc-server-health';
+import type {Server} from 'nice-grpc';
+import {HealthState} from 'nice-grpc-server-health';
 import type {Runs} from '../runs/api.js';
 import type {Telemetry} from '../telemetry/telemetry.js';
-import {callErrors} from './call-errors.js';
-import {callObserver} from './call-observer.js';
-import type {ServerContext} from './context.js';
-import {dataMapHandlers} from './data-map-handlers.js';
-import {datasetHandlers} from './dataset-handlers.js';
-import {dynamicsHandlers} from './dynamics-handlers.js';
+import {fileAuthenticator} from './access/authenticate.js';
+import {limitConnections} from './access/connection-limit.js';
+import {serverTls, type TlsOptions} from './access/tls.js';
 import {FtftServiceDefinition} from './gen/ftft/v1/ftft_service.js';
+import {defaultLimits, grpcServer, healthServer, reflectionServer, type ServerLimits} from './grpc-server.js';
 import {startHttpServer} from './http-server.js';
-import {instancesHandler} from './instances-handler.js';
-import {address, checkHost, listenError} from './listen.js';
-import {reflectionDefinition, reflectionHandlers, serverDescriptors} from './reflection.js';
-import {runHandlers} from './run-handlers.js';
-import {streamHandler} from './stream-handler.js';
+import {address, checkHost, isLoopback, listenError} from './listen.js';
 
 export interface ServerOptions {
   runs: Runs;
@@ -27,86 +21,116 @@ export interface ServerOptions {
   grpcPort: number;
   httpPort: number;
   healthPort: number;
+  /** Plaintext when undefined. */
+  tls?: TlsOptions;
+  /** Who may call, and as what; undefined: everybody, everything. */
+  authFile?: string;
+  isOffline?: boolean;
+  /** Where /metrics and a reflection port are; the loopback unless host is, or unless insecure hosts are allowed. */
+  httpHost?: string;
+  servesMetrics?: boolean;
+  /** On the gRPC port, nowhere, or on a port of its own. */
+  reflection?: 'on' | 'off' | number;
+  limits?: Partial<ServerLimits>;
   /** A stream whose reader takes nothing for this long is closed; 60 s. */
   stallMs?: number;
   /** How long a drain waits for calls to end; 5 s. */
   drainMs?: number;
+  /** How often certificates and the authentication file are looked at; 5 s. */
+  reloadMs?: number;
 }
 
 export interface RunningServers {
-  ports: {grpc: number; http: number; health: number};
+  ports: {grpc: number; http: number; health: number; reflection?: number};
+  /** Where http, and reflection on a port of its own, listen. */
+  httpHost: string;
   /** NOT_SERVING first, streams end with DRAINING, no new calls; resolves once all is closed. */
   drain(): Promise<void>;
 }
 
-const maxRequestBytes = 4 * 1024 * 1024;
-const channelOptions = {
-  'grpc.max_receive_message_length': maxRequestBytes,
-  'grpc.max_concurrent_streams': 1000,
-  // A dead peer is found, and what it held is freed.
-  'grpc.keepalive_time_ms': 60_000,
-  'grpc.keepalive_timeout_ms': 20_000,
-};
 const services = ['', FtftServiceDefinition.fullName];
 
 export async function startServers(options: ServerOptions): Promise<RunningServers> {
-  const {telemetry, host, grpcPort, httpPort, healthPort, stallMs = 60_000, drainMs = 5000} = options;
-  if (checkHost(host, options.allowInsecure).isExposed)
-    telemetry.log.warn({host}, 'listening beyond loopback without TLS and authentication, as FTFT_ALLOW_INSECURE says');
+  const {runs, telemetry, host, httpPort, authFile, reflection = 'on', stallMs = 60_000, drainMs = 5000} = options;
+  const {log} = telemetry;
+  const httpHost = checkedHosts(options);
   // grpc-js writes to the console what our own errors say better.
-  const logLibrary = (text: string) => telemetry.log.debug({library: 'grpc-js'}, text);
+  const logLibrary = (text: string) => log.debug({library: 'grpc-js'}, text);
   setLogger({error: logLibrary, info: logLibrary, debug: logLibrary});
   const draining = new AbortController();
   const health = HealthState();
   for (const service of services) health.setStatus('healthy', service);
-  const grpc = grpcServer({...options, drain: draining.signal}, health, stallMs);
-  const plain = createServer();
-  plain.add(HealthDefinition, HealthServiceImpl(health));
 
-  const started: (() => void)[] = [];
+  const stops: (() => void)[] = [];
+  const listen = async (server: Server, host: string, port: number, variable: string, tls?: Tls) => {
+    const taken = await listenOr(server, host, port, variable, tls);
+    stops.push(() => server.forceShutdown());
+    return taken;
+  };
   try {
-    const grpcTaken = await listen(grpc, host, grpcPort, 'FTFT_GRPC_PORT');
-    started.push(() => grpc.forceShutdown());
-    const healthTaken = await listen(plain, host, healthPort, 'FTFT_HEALTH_PORT');
-    started.push(() => plain.forceShutdown());
-    const http = await startHttpServer(telemetry, draining.signal, {host, port: httpPort});
+    const {isOffline = false, reloadMs: everyMs} = options;
+    const tls = options.tls && (await serverTls(options.tls, log, everyMs));
+    stops.push(() => tls?.close());
+    const authenticator =
+      authFile === undefined ? undefined : await fileAuthenticator(authFile, {isOffline, log, everyMs});
+    stops.push(() => authenticator?.close());
+    const limits = {...defaultLimits, ...options.limits};
+    const hasReflection = reflection === 'on';
+    const grpc = grpcServer({
+      runs,
+      telemetry,
+      drain: draining.signal,
+      authenticator,
+      limits,
+      stallMs,
+      health,
+      hasReflection,
+    });
+    const grpcPort = await listen(grpc, host, options.grpcPort, 'FTFT_GRPC_PORT', tls);
+    const refused = () => telemetry.metrics.connectionsRefused.inc();
+    stops.push(limitConnections(grpcPort, limits.connections, refused));
+    const healthPort = await listen(healthServer(health), host, options.healthPort, 'FTFT_HEALTH_PORT');
+    const http = await startHttpServer(telemetry, draining.signal, {
+      host: httpHost,
+      port: httpPort,
+      servesMetrics: options.servesMetrics ?? true,
+    });
+    stops.push(() => http.close());
+    const ports: RunningServers['ports'] = {grpc: grpcPort, http: http.port, health: healthPort};
+    if (typeof reflection === 'number')
+      ports.reflection = await listen(reflectionServer(), httpHost, reflection, 'FTFT_REFLECTION');
     return {
-      ports: {grpc: grpcTaken, http: http.port, health: healthTaken},
+      ports,
+      httpHost,
       async drain() {
         for (const service of services) health.setStatus('unhealthy', service);
         draining.abort();
         await shutdownWithin(grpc, drainMs);
-        http.close();
-        plain.forceShutdown();
+        for (const stop of stops) stop();
       },
     };
   } catch (error) {
-    for (const stop of started) stop();
+    for (const stop of stops) stop();
     throw error;
   }
 }
 
-function grpcServer(context: ServerContext, health: HealthState, stallMs: number): Server {
-  const server = createServer({...channelOptions, interceptors: [callObserver(context.telemetry, stallMs)]} as object);
-  const watched = server.with(callErrors(context.telemetry.log));
-  watched.add(FtftServiceDefinition, {
-    ...datasetHandlers(context.runs),
-    ...dynamicsHandlers(context.runs),
-    ...instancesHandler(context.runs),
-    ...runHandlers(context),
-    ...dataMapHandlers(context),
-    ...streamHandler(context),
-  });
-  const index = serverDescriptors();
-  for (const version of ['v1', 'v1alpha'] as const)
-    server.add(reflectionDefinition(version), reflectionHandlers(index));
-  server.add(HealthDefinition, HealthServiceImpl(health));
-  return server;
+type Tls = Awaited<ReturnType<typeof serverTls>>;
+
+/** Where HTTP listens: beyond loopback only where that was said in words, since it asks nobody who they are. */
+function checkedHosts({telemetry, host, allowInsecure, tls, authFile, httpHost}: ServerOptions): string {
+  const {log} = telemetry;
+  const isAuthenticated = authFile !== undefined || tls?.requiresClientCert === true;
+  const lacking = checkHost(host, allowInsecure, {isTls: tls !== undefined, isAuthenticated});
+  if (lacking) log.warn({host}, `listening beyond loopback without ${lacking}, as FTFT_ALLOW_INSECURE says`);
+  const chosen = httpHost ?? (allowInsecure || isLoopback(host) ? host : '127.0.0.1');
+  if (!isLoopback(chosen)) log.warn({host: chosen}, 'metrics are for everybody who reaches this address');
+  return chosen;
 }
 
-async function listen(server: Server, host: string, port: number, variable: string): Promise<number> {
+async function listenOr(server: Server, host: string, port: number, variable: string, tls?: Tls): Promise<number> {
   try {
-    return await server.listen(address(host, port));
+    return await server.listen(address(host, port), tls?.credentials);
   } catch (error) {
     throw listenError(error, host, port, variable);
   }
@@ -114,10 +138,17 @@ async function listen(server: Server, host: string, port: number, variable: stri
 
 /** Waits for calls to end, then cuts those that do not: a reader that takes nothing cannot hold the process. */
 async function shutdownWithin(server: Server, milliseconds: number): Promise<void> {
-  const cut = setTimeout(() => server.forceShutdown(), milliseconds);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>(resolve => {
+    timer = setTimeout(() => {
+      server.forceShutdown();
+      // A peer that does not even take the end of its connection is not waited for.
+      resolve();
+    }, milliseconds);
+  });
   try {
-    await server.shutdown();
+    await Promise.race([server.shutdown(), late]);
   } finally {
-    clearTimeout(cut);
+    clearTimeout(timer);
   }
 }

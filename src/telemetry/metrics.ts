@@ -119,6 +119,7 @@ export function createMetrics(countRuns: () => Promise<RunCount[]>, build: Build
     dynamicsInstances: counter('ftft_dynamics_instances_total', 'p_true values recorded', []),
     streamSubscribers: gauge('ftft_stream_subscribers', 'Open StreamDynamics calls', []),
     streamClosed: counter('ftft_stream_closed_total', 'StreamDynamics calls that ended', ['reason']),
+    connectionsRefused: counter('ftft_connections_refused_total', 'Connections closed because too many were open', []),
     leaseLost: counter('ftft_lease_lost_total', 'Leases lost by workers', []),
     callDuration: histogram(
       'rpc_server_call_duration_seconds',

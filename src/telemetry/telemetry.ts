@@ -3,7 +3,7 @@ import type {Span} from '@opentelemetry/api';
 import {SpanStatusCode} from '@opentelemetry/api';
 import type {Log} from './log.js';
 import {type BuildInfo, createMetrics, type Metrics, type RunCount} from './metrics.js';
-import {createSpans, type Spans, toTraceParent} from './spans.js';
+import {createSpans, parseTraceParent, type Spans, toTraceParent} from './spans.js';
 
 export interface Telemetry {
   log: Log;
@@ -45,7 +45,7 @@ function callTelemetry(metrics: Metrics, spans: Spans, path: string): CallTeleme
   return {
     trace(traceParent) {
       span = spans.startCall(path, traceParent);
-      return toTraceParent(span) ?? traceParent;
+      return toTraceParent(span) ?? (parseTraceParent(traceParent) ? traceParent : undefined);
     },
     ended(code) {
       if (isEnded) return;

@@ -49,6 +49,7 @@ test('every verb has help with an example and the exit codes, and exits 0', asyn
     'export-map',
     'export-dynamics',
     'export-subset',
+    'token',
     'demo',
   ];
   for (const verb of ['', ...verbs]) {

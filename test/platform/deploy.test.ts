@@ -32,9 +32,22 @@ test('the chart refuses to expose a server without authentication until told so'
     encoding: 'utf8',
   });
   assert.notEqual(status, 0);
-  assert.match(stderr, /set allowInsecure=true/);
+  assert.match(stderr, /tls\.existingSecret and auth\.existingSecret; or .* set allowInsecure=true/);
 });
 
+test('with TLS and authentication the chart needs no other word, and mounts both', {skip: without('helm')}, () => {
+  const secure = ['--set', 'tls.existingSecret=certs', '--set', 'auth.existingSecret=callers'];
+  const args = ['template', 'ftft', 'helm/ftft', ...kubernetes, ...secure, '--set', 'tls.clientCertificates=optional'];
+  const {status, stdout, stderr} = spawnSync('helm', args, {cwd: root, encoding: 'utf8'});
+  assert.equal(status, 0, stderr);
+  assert.doesNotMatch(stdout, /FTFT_ALLOW_INSECURE/);
+  for (const found of [
+    /FTFT_TLS_CLIENT_CA_FILE/,
+    /FTFT_AUTH_FILE, value: \/etc\/ftft\/auth\/auth\.json/,
+    /secretName: certs/,
+  ])
+    assert.match(stdout, found);
+});
 test('the schema of the values refuses a second GPU and an unknown key', {skip: without('helm')}, () => {
   for (const [setting, fault] of [
     ['gpu.count=2', /gpu.*count/s],

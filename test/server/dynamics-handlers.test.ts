@@ -43,6 +43,7 @@ test('an import of dynamics hands header and logs on, and answers with the run a
     labels: {team: 'nlp'},
     validateOnly: false,
     traceParent: undefined,
+    caller: undefined,
   });
   assert.deepEqual(read, ['0: a', '1: b']);
   assert.deepEqual(

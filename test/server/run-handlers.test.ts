@@ -31,6 +31,7 @@ test('TrainReference hands on what was set and leaves defaults to runs', async t
     labels: {team: 'nlp'},
     validateOnly: false,
     traceParent: undefined,
+    caller: undefined,
   });
   assert.equal(run?.name, 'runs/ref');
 });

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import {execFile} from 'node:child_process';
+import {once} from 'node:events';
+import {connect} from 'node:net';
 import {test} from 'node:test';
 import {createChannel, createClient} from 'nice-grpc';
 import {HealthDefinition} from 'nice-grpc-server-health';
 import type {FtftError} from '../../src/errors.js';
 import {FtftServiceDefinition} from '../../src/server/gen/ftft/v1/ftft_service.js';
 import {checkHost} from '../../src/server/listen.js';
+import {reflectionDefinition} from '../../src/server/reflection.js';
 import {runRecord} from './records.js';
 import {errorOf, reasonOf, startTestServer, type TestServer} from './start-test-server.js';
 
@@ -57,12 +60,15 @@ test('a port in use is one clear error that names the port and the variable', as
   }
 });
 
-test('a host beyond loopback is refused unless that was asked for in words', () => {
-  for (const host of ['127.0.0.1', '127.8.9.1', 'localhost', '::1'])
-    assert.equal(checkHost(host, false).isExposed, false);
+test('a host beyond loopback is refused without TLS and authentication unless that was asked for in words', () => {
+  for (const host of ['127.0.0.1', '127.8.9.1', 'localhost', '::1']) assert.equal(checkHost(host, false), undefined);
   for (const host of ['0.0.0.0', '::', '10.0.0.1', 'example.org', '127.evil.org']) {
     assert.throws(() => checkHost(host, false), /FTFT_ALLOW_INSECURE=1/);
-    assert.equal(checkHost(host, true).isExposed, true);
+    assert.equal(checkHost(host, true), 'TLS and authentication');
+    const half = {isTls: true, isAuthenticated: false};
+    assert.throws(() => checkHost(host, false, half), /without authentication the service/);
+    assert.equal(checkHost(host, true, half), 'authentication');
+    assert.equal(checkHost(host, false, {isTls: true, isAuthenticated: true}), undefined);
   }
 });
 
@@ -119,4 +125,41 @@ test('promtool finds nothing to object to in /metrics', {skip: promtool}, async 
     child.stdin?.end(text);
   });
   assert.equal(output, '');
+});
+
+test('reflection can be switched off, or bound to a port with nothing else on it; metrics can be switched off', async t => {
+  const asksOn = async (port: number) => {
+    const channel = createChannel(`127.0.0.1:${port}`);
+    t.after(() => channel.close());
+    const client = createClient(reflectionDefinition('v1'), channel);
+    const asking = (async function* () {
+      // list_services: ''
+      yield {bytes: Buffer.from([0x3a, 0]), host: '', ask: undefined};
+    })();
+    for await (const answer of client.serverReflectionInfo(asking)) return answer.length > 0;
+    return false;
+  };
+  const on = await startTestServer(t);
+  assert.equal(await asksOn(on.servers.ports.grpc), true);
+  const off = await startTestServer(t, {reflection: 'off', servesMetrics: false});
+  await assert.rejects(asksOn(off.servers.ports.grpc), /UNIMPLEMENTED/);
+  assert.equal((await get(off, '/metrics')).status, 404);
+  assert.equal((await get(off, '/healthz')).status, 200);
+  const apart = await startTestServer(t, {reflection: 0});
+  await assert.rejects(asksOn(apart.servers.ports.grpc), /UNIMPLEMENTED/);
+  const port = apart.servers.ports.reflection!;
+  assert.equal(await asksOn(port), true);
+  const channel = createChannel(`127.0.0.1:${port}`);
+  t.after(() => channel.close());
+  await assert.rejects(createClient(FtftServiceDefinition, channel).listRuns({}), /UNIMPLEMENTED/);
+});
+
+test('a peer that neither speaks nor reads does not hold up the drain', async t => {
+  const {servers} = await startTestServer(t, {drainMs: 100});
+  const socket = connect(servers.ports.grpc, '127.0.0.1');
+  t.after(() => socket.destroy());
+  await once(socket, 'connect');
+  const started = performance.now();
+  await servers.drain();
+  assert.ok(performance.now() - started < 3000);
 });
