@@ -62,7 +62,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       ? integer(env, 'FTFT_REFLECTION', 0, 0, 65535)
       : oneOf(env, 'FTFT_REFLECTION', ['on', 'off'], 'on'),
     limits: {
-      callsPerSecond: integer(env, 'FTFT_MAX_CALLS_PER_SECOND', 1000, 1, 1_000_000),
+      // Without authentication callers are but addresses, and many may share one.
+      callsPerSecond: integer(env, 'FTFT_MAX_CALLS_PER_SECOND', env.FTFT_AUTH_FILE ? 1000 : 0, 0, 1_000_000),
       openCalls: integer(env, 'FTFT_MAX_OPEN_CALLS', 1000, 1, 1_000_000),
       connections: integer(env, 'FTFT_MAX_CONNECTIONS', 2000, 1, 1_000_000),
       connectionAgeMs: 1000 * integer(env, 'FTFT_MAX_CONNECTION_AGE_S', 0, 0, 1_000_000),

@@ -18,7 +18,7 @@ import {runHandlers} from './run-handlers.js';
 import {streamHandler} from './stream-handler.js';
 
 export interface ServerLimits {
-  /** Of one caller, in the long run; twice as many at once. */
+  /** Of one caller, in the long run, and twice as many at once; 0: any number. */
   callsPerSecond: number;
   /** Of one caller at once, streams and waits among them. */
   openCalls: number;
@@ -31,7 +31,7 @@ export interface ServerLimits {
 }
 
 export const defaultLimits: ServerLimits = {
-  callsPerSecond: 1000,
+  callsPerSecond: 0,
   openCalls: 1000,
   connections: 2000,
   connectionAgeMs: 0,

@@ -2,7 +2,7 @@
 import {FtftError} from '../../errors.js';
 
 export interface CallerLimits {
-  /** Calls a second in the long run; twice as many at once. */
+  /** Calls a second in the long run, and twice as many at once; 0: any number. */
   callsPerSecond: number;
   /** Calls open at once: streams, waits and imports beside short ones. */
   openCalls: number;
@@ -32,7 +32,7 @@ export class CallerAccounts {
     const {callsPerSecond, openCalls} = this.limits;
     if (account.numOpen >= openCalls)
       throw exhausted('STREAM_LIMIT', `must have at most ${openCalls} calls open at once`, openCalls, 1000);
-    if (account.tokens < 1) {
+    if (callsPerSecond > 0 && account.tokens < 1) {
       const waitMs = Math.ceil(((1 - account.tokens) / callsPerSecond) * 1000);
       throw exhausted('RATE_LIMITED', `must make at most ${callsPerSecond} calls a second`, callsPerSecond, waitMs);
     }

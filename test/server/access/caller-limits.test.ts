@@ -4,6 +4,7 @@ import {connect} from 'node:net';
 import {test} from 'node:test';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {Status} from 'nice-grpc';
+import {readConfig} from '../../../src/config.js';
 import {CallerAccounts} from '../../../src/server/access/caller-limits.js';
 import {FileFormat} from '../../../src/server/gen/ftft/v1/dataset.js';
 import {runRecord} from '../records.js';
@@ -30,6 +31,16 @@ test('an account gives so many calls a second, twice as many at once, and fills 
   now = 1000;
   for (let i = 0; i < 10; i++) enter('a');
   assert.throws(() => enter('a'), /at most 10 calls a second/);
+});
+
+test('where calls are not counted, a caller makes any number of them', () => {
+  const accounts = new CallerAccounts({callsPerSecond: 0, openCalls: 1}, () => 0);
+  for (let i = 0; i < 5000; i++) accounts.enter('a')();
+});
+
+test('calls are counted by default only where callers are known', () => {
+  assert.equal(readConfig({}).limits.callsPerSecond, 0);
+  assert.equal(readConfig({FTFT_AUTH_FILE: 'auth.json'}).limits.callsPerSecond, 1000);
 });
 
 test('accounts of callers that went away are forgotten, those with open calls are not', () => {
