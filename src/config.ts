@@ -35,6 +35,8 @@ export interface Config {
   /** OTLP/HTTP endpoint of the trace collector; no spans when undefined. */
   otlpEndpoint: string | undefined;
   hubToken: string | undefined;
+  /** Another Hugging Face hub than the public one, such as a mirror. */
+  hubUrl: string | undefined;
   /** What trains: FTFT_DEVICE, else by whether the machine has an NVIDIA device. */
   device: 'cpu' | 'gpu';
   /** Commit that the image was built from. */
@@ -71,6 +73,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     leaseMs: integer(env, 'FTFT_LEASE_MS', 12_000, 500, 600_000),
     maxPendingRuns: integer(env, 'FTFT_MAX_PENDING_RUNS', 100, 1, 100_000),
     otlpEndpoint: env.FTFT_OTLP_ENDPOINT || undefined,
+    hubUrl: env.FTFT_HUB_URL || env.HF_ENDPOINT || undefined,
     hubToken: env.FTFT_HF_TOKEN || env.HF_TOKEN || undefined,
     device: oneOf(env, 'FTFT_DEVICE', ['cpu', 'gpu'], existsSync('/dev/nvidiactl') ? 'gpu' : 'cpu'),
     commit: env.FTFT_COMMIT || 'unknown',

@@ -58,6 +58,7 @@ const thirdParty: Record<string, string[]> = {
   cli: [
     '@bufbuild/protobuf',
     '@grpc/grpc-js',
+    '@huggingface/hub',
     '@observablehq/plot',
     'cli-progress',
     'cli-table3',
@@ -67,6 +68,7 @@ const thirdParty: Record<string, string[]> = {
     'nice-grpc',
     'nice-grpc-common',
     'nice-grpc-error-details',
+    'yaml',
   ],
 };
 

@@ -87,7 +87,7 @@ export function classLabel(text: string): ClassLabel {
 }
 
 /** `split=dev|test`, or `label!=unsure`; may be given more than once. */
-function filters(text: string, before: RowFilter[] | undefined): RowFilter[] {
+export function filters(text: string, before: RowFilter[] | undefined): RowFilter[] {
   const [, column, operator, values] = /^([^=]+?)(!?=)(.*)$/s.exec(text) ?? [];
   if (column === undefined) throw wrongUsage(`Cannot read --where ${text}: it must be column=value or column!=value`);
   return [...(before ?? []), {column, values: values.split('|'), exclude: operator === '!='}];

@@ -8,6 +8,8 @@ import {addExportDynamics} from './export-dynamics-command.js';
 import {addExportMap, addExportSubset} from './export-map-command.js';
 import {addImport} from './import-command.js';
 import {addImportDynamics} from './import-dynamics-command.js';
+import {addImportFolder} from './import-folder-command.js';
+import {addImportKnown} from './import-known-command.js';
 import type {Io} from './io.js';
 import {exitCodesHelp, reportError} from './report-error.js';
 import {addRuns} from './runs-command.js';
@@ -52,6 +54,8 @@ function createProgram(io: Io): Command {
   for (const add of [
     addServe,
     addImport,
+    addImportFolder,
+    addImportKnown,
     addImportDynamics,
     addTrainReference,
     addWatch,

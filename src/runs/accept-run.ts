@@ -15,6 +15,7 @@ export interface AcceptOptions {
   modelDir: string;
   isOffline: boolean;
   hubToken: string | undefined;
+  hubUrl?: string;
   maxPendingRuns: number;
 }
 
@@ -81,9 +82,9 @@ export class RunAcceptance {
   }
 
   private async checkedModel({spec}: TrainingPlan, {classNames}: DatasetRecord): Promise<string> {
-    const {modelDir, isOffline, hubToken: token} = this.options;
+    const {modelDir, isOffline, hubToken: token, hubUrl} = this.options;
     try {
-      const folder = await resolveModel(spec.model, {modelDir, isOffline, token});
+      const folder = await resolveModel(spec.model, {modelDir, isOffline, token, hubUrl});
       const use = {layers: spec.layers || undefined, numClasses: classNames.length, maxLength: spec.maxLength};
       await checkModel(folder, use);
       return folder;

@@ -37,6 +37,8 @@ test('every verb has help with an example and the exit codes, and exits 0', asyn
     'serve',
     'import',
     'import-dynamics',
+    'import-folder',
+    'import-known',
     'train-reference',
     'watch',
     'build-data-map',

@@ -134,3 +134,36 @@ test('damaged gzip and zstd name no line, and never give other rows than were pa
       );
   }
 });
+
+test('damaged JSON Lines, CSV and TSV are read as other rows or refused by line, and nothing else is thrown', async () => {
+  const classLabels = ['a', 'b', 'c'].map((name, i) => ({name, aliases: [String(i)]}));
+  const columns = {text: 'text', label: 'label', id: 'uid'};
+  const cell = (text: string) => `"${text.replaceAll('"', '""')}"`;
+  const plain = (text: string) => text.replaceAll('\n', ' ');
+  const contents = {
+    jsonl: golden.lines,
+    csv: `uid,text,label\n${golden.rows.map(({uid, text, label}) => `${uid},${cell(text)},${label}\n`).join('')}`,
+    tsv: `uid\ttext\tlabel\n${golden.rows.map(({uid, text, label}) => `${uid}\t${plain(text)}\t${label}\n`).join('')}`,
+  };
+  for (const [kind, content] of Object.entries(contents)) {
+    const changes = {format: kind as 'jsonl', classLabels, columns};
+    assert.equal((await read([content], changes, 1000)).examples.length, golden.rows.length);
+    let numRefused = 0;
+    for (let seed = 1; seed <= 1000; seed++)
+      await read([damaged(Buffer.from(content), seed)], changes, 1000).then(
+        ({examples, classCounts}) =>
+          assert.equal(
+            examples.length,
+            classCounts.reduce((a, b) => a + b),
+          ),
+        error => {
+          assert.ok(
+            error instanceof FtftError && error.details.reason === 'ROWS_INVALID',
+            `${kind}, seed ${seed}: ${error}`,
+          );
+          numRefused++;
+        },
+      );
+    assert.ok(numRefused > 300, `${kind}: ${numRefused} refused`);
+  }
+});
