@@ -18,7 +18,13 @@ export async function* readEvents(
   {start, signal}: EventRange,
 ): AsyncGenerator<StoredEvent | 'caught-up'> {
   if (!(await runs.get(runId))) throw notFound('Run', runId);
-  let next = firstSequence(start, await log.epochMarks(runId), await log.lastSequence(runId));
+  const marks = await log.epochMarks(runId);
+  const last = await log.lastSequence(runId);
+  const [oldest] = await log.read(runId, 1, 1);
+  // Of a log whose beginning is gone, and of one of which nothing is left.
+  const first = oldest?.sequence ?? last + 1;
+  let next = firstSequence(start, marks, last, first);
+  if (next < first) throw expired(first, marks);
   let isCaughtUp = false;
   const watch = wakeups.watch(runId, 'log');
   try {
@@ -45,13 +51,16 @@ export async function* readEvents(
   }
 }
 
-function firstSequence(start: EventRange['start'], marks: EpochMark[], last: number): number {
+function firstSequence(start: EventRange['start'], marks: EpochMark[], last: number, first: number): number {
   if ('sequence' in start) return checkedSequence(start.sequence, last);
-  if ('epoch' in start) return epochStart(start.epoch, marks);
-  if (start.position === 'earliest') return 1;
+  if ('epoch' in start) {
+    const isGone = first > 1 && start.epoch >= 0 && start.epoch < (startedEpochs(marks)[0]?.epoch ?? 0);
+    return isGone ? 1 : epochStart(start.epoch, marks);
+  }
+  if (start.position === 'earliest') return first;
   if (start.position === 'latest') return last + 1;
   const committed = validMarks(marks).filter(({kind}) => kind === 'epoch-committed');
-  return committed.length === 0 ? 1 : epochStart(committed[committed.length - 1].epoch, marks);
+  return committed.length === 0 ? first : epochStart(committed[committed.length - 1].epoch, marks);
 }
 
 function checkedSequence(sequence: number, last: number): number {
@@ -73,6 +82,21 @@ function epochStart(epoch: number, marks: EpochMark[]): number {
     reason: 'EPOCH_NOT_REACHED',
     metadata: {epoch: String(epoch)},
   });
+}
+
+const startedEpochs = (marks: EpochMark[]): EpochMark[] => marks.filter(({kind}) => kind === 'epoch-started');
+
+/** What is left of the log begins later. earliest_sequence is for the server, which makes a token of it. */
+function expired(earliest: number, marks: EpochMark[]): FtftError {
+  const [epoch] = startedEpochs(marks);
+  return new FtftError(
+    'OUT_OF_RANGE',
+    `${what}: events before ${earliest} are no longer kept; go on from the earliest`,
+    {
+      reason: 'RESUME_TOKEN_EXPIRED',
+      metadata: {earliest_sequence: String(earliest), ...(epoch && {earliest_epoch: String(epoch.epoch)})},
+    },
+  );
 }
 
 /** Marks of epochs that were not discarded later. */

@@ -13,8 +13,8 @@ import {type CallStatus, detailsTrailer, toCallStatus} from './error-status.js';
 
 type InterceptingServerListener = Parameters<ServerInterceptingCallInterface['start']>[0];
 
-/** For which a slow reader can still take its status. */
-const resetAfterMs = 10_000;
+/** How long a slow reader can still take its status. */
+const resetAfter = (stallMs: number): number => Math.min(10_000, 10 * stallMs);
 
 export function callObserver(telemetry: Telemetry, stallMs: number): ServerInterceptor {
   return (method, call) => {
@@ -71,7 +71,7 @@ class ObservedCall extends ServerInterceptingCall {
       super.sendStatus(toCallStatus(slowConsumer(this.stallMs)));
       // Ends the handler and drops what waits, as if the reader had gone.
       this.listener?.onCancel();
-      this.resetTimer = setTimeout(() => resetStream(this.call), resetAfterMs).unref();
+      this.resetTimer = setTimeout(() => resetStream(this.call), resetAfter(this.stallMs)).unref();
     }, this.stallMs);
     super.sendMessage(message, () => {
       clearTimeout(this.stallTimer);
@@ -80,10 +80,11 @@ class ObservedCall extends ServerInterceptingCall {
   }
 }
 
-/** A reader that takes no status either must not hold what waits for it. grpc-js gives no hand on the HTTP/2 stream but this. */
+/** A reader that takes no status either must not hold what waits for it. grpc-js gives no hand on the HTTP/2 stream but this.
+ * Refused is what clients know as UNAVAILABLE, and so as a reason to come back. */
 function resetStream(call: ServerInterceptingCallInterface): void {
   const {stream} = call as {stream?: Partial<ServerHttp2Stream>};
-  stream?.close?.(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  stream?.close?.(constants.NGHTTP2_REFUSED_STREAM);
 }
 
 const slowConsumer = (stallMs: number): PlainError => ({

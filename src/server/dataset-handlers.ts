@@ -1,8 +1,9 @@
 // ImportDataset, GetDataset, ListDatasets: check, ask runs, translate.
 import type {Runs} from '../runs/api.js';
-import type {ImportDatasetRequest} from './gen/ftft/v1/dataset.js';
+import {type ImportDatasetRequest, ListDatasetsResponse} from './gen/ftft/v1/dataset.js';
 import type {FtftServiceImplementation} from './gen/ftft/v1/ftft_service.js';
 import {ImportStream} from './import-stream.js';
+import {fittingPage} from './page-size.js';
 import {RequestChecks} from './request-checks.js';
 import {fromImportHeader, toDataset, toSplit} from './translate-dataset.js';
 
@@ -33,8 +34,10 @@ export function datasetHandlers(runs: Runs): Handlers {
       const checks = new RequestChecks('Cannot list datasets');
       const page = checks.page(request);
       checks.throwIfAny();
-      const {datasets, nextPageToken} = await runs.listDatasets(page);
-      return {datasets: datasets.map(toDataset), nextPageToken};
+      return await fittingPage(page, ListDatasetsResponse, async page => {
+        const {datasets, nextPageToken} = await runs.listDatasets(page);
+        return {datasets: datasets.map(toDataset), nextPageToken};
+      });
     },
   };
 }

@@ -6,8 +6,10 @@ import {draining, type ServerContext} from './context.js';
 import {
   FineTuneMainRequest,
   type FtftServiceImplementation,
+  ListRunsResponse,
   TrainReferenceRequest,
 } from './gen/ftft/v1/ftft_service.js';
+import {fittingPage} from './page-size.js';
 import {notSupported, RequestChecks} from './request-checks.js';
 import {createOnce, requestKey} from './request-key.js';
 import {toRun} from './translate-run.js';
@@ -73,8 +75,10 @@ export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>
       const page = checks.page(request);
       if (request.filter !== '') checks.refuse('filter');
       checks.throwIfAny();
-      const {runs: records, nextPageToken} = await runs.listRuns(page);
-      return {runs: records.map(toRun), nextPageToken};
+      return await fittingPage(page, ListRunsResponse, async page => {
+        const {runs: records, nextPageToken} = await runs.listRuns(page);
+        return {runs: records.map(toRun), nextPageToken};
+      });
     },
 
     async waitRun(request, {signal}) {

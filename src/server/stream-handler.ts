@@ -1,5 +1,6 @@
 // StreamDynamics: replay, caught_up, live events with heartbeats, completed, OK. Anything else ends with an error, token in hand.
 
+import {FtftError} from '../errors.js';
 import type {EventRange} from '../runs/api.js';
 import {isTerminal} from '../runs/run-state.js';
 import type {RunRecord, StoredEvent} from '../runs/types.js';
@@ -23,12 +24,23 @@ export function streamHandler({runs, drain}: StreamContext) {
         yield* follow({runs, drain}, run, wanted, AbortSignal.any([signal, drain, stop.signal]));
       } catch (error) {
         if (drain.aborted && !signal.aborted) throw draining('Cannot go on streaming');
-        throw error;
+        throw withEarliestToken(error, runs.tokenKey(), run);
       } finally {
         stop.abort();
       }
     },
   };
+}
+
+/** A reader whose place is gone is told where to go on. */
+function withEarliestToken(error: unknown, key: Buffer, {uid}: RunRecord): unknown {
+  if (!(error instanceof FtftError) || error.details.reason !== 'RESUME_TOKEN_EXPIRED') return error;
+  const {earliest_sequence: earliest, ...metadata} = error.details.metadata ?? {};
+  const token = encodeResumeToken(key, uid, {sequence: Number(earliest) - 1, numSent: 0});
+  return new FtftError(error.code, error.message, {
+    ...error.details,
+    metadata: {...metadata, earliest_token: token},
+  });
 }
 
 async function* follow(

@@ -27,6 +27,8 @@ export interface ChunkChoice {
 const defaultChunkInstances = 16_384;
 const defaultHeartbeatMs = 15_000;
 const leastHeartbeatMs = 1000;
+/** What a stream holds of its request for as long as it lives. */
+const maxInstances = 1_000_000;
 /** What a timer can wait for. */
 const longestHeartbeatMs = 2 ** 31 - 1;
 
@@ -49,6 +51,8 @@ export function fromStreamRequest(request: StreamDynamicsRequest): StreamRequest
   const {instances} = request;
   if (instances.some((instance, i) => instance < 0 || (i > 0 && instance <= instances[i - 1])))
     checks.violate('instances', 'must be ascending, without duplicates, from 0');
+  if (instances.length > maxInstances)
+    checks.violate('instances', `must be at most ${maxInstances}, current number is ${instances.length}`);
   checks.notNegative('max_chunk_instances', request.maxChunkInstances);
   const wanted: StreamRequest = {
     runId: checks.name('name', 'runs', request.name),

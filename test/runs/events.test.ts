@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import {join} from 'node:path';
 import {test} from 'node:test';
 import type {EventRange} from '../../src/runs/api.js';
-import type {RunsWithLife} from '../../src/runs/create-runs.js';
+import {createRuns, type RunsWithLife} from '../../src/runs/create-runs.js';
 import {readEvents} from '../../src/runs/event-reader.js';
 import {lost} from '../../src/runs/run-changes.js';
 import {createSqlStore} from '../../src/runs/sql-store.js';
@@ -9,7 +10,16 @@ import {Sqlite} from '../../src/runs/sqlite.js';
 import type {LogEvent, StoredEvent} from '../../src/runs/types.js';
 import {Wakeups} from '../../src/runs/wakeups.js';
 import {faults} from './support/faults.js';
-import {allEvents, creation, importPets, openRuns, waitForEnd, waitUntil} from './support/open-runs.js';
+import {
+  allEvents,
+  creation,
+  importPets,
+  openRuns,
+  runsOptions,
+  temporaryFolder,
+  waitForEnd,
+  waitUntil,
+} from './support/open-runs.js';
 import {pendingRun} from './support/store-values.js';
 
 const soon = () => AbortSignal.timeout(30_000);
@@ -154,4 +164,43 @@ test('runs are listed from the newest to the oldest, page by page, and the token
   assert.equal(runs.tokenKey().length, 32);
   assert.deepEqual(runs.tokenKey(), runs.tokenKey());
   assert.deepEqual(await runs.countRuns(), [{kind: 'REFERENCE', state: 'PENDING', count: 4}]);
+});
+
+test('a place before what is left of the log is expired, and the reader is told where to go on', async t => {
+  const folder = await temporaryFolder(t);
+  const options = await runsOptions(folder);
+  const runs = await createRuns(options);
+  t.after(() => runs.close({graceMs: 5000}));
+  await importPets(runs);
+  runs.start();
+  await runs.trainReference(creation({}, {id: 'run'}));
+  await waitForEnd(runs, 'run');
+  const all = await allEvents(runs, 'run');
+  const second = all.find(({event}) => event.kind === 'epoch-started' && event.epoch === 1)!.sequence;
+  const database = new Sqlite(join(options.dataDir, 'ftft.db'));
+  t.after(() => database.close());
+  await database.run('delete from events where run_id = ? and seq < ?', 'run', second);
+  const read = async (start: EventRange['start']) => {
+    const seen: number[] = [];
+    for await (const event of runs.events('run', {start, signal: soon()}))
+      if (event !== 'caught-up') seen.push(event.sequence);
+    return seen;
+  };
+  const left = all.slice(second - 1).map(({sequence}) => sequence);
+  assert.deepEqual(await read({position: 'earliest'}), left);
+  assert.deepEqual(await read({sequence: second}), left);
+  assert.deepEqual(await read({epoch: 1}), left);
+  for (const start of [{sequence: 1}, {sequence: second - 1}, {epoch: 0}])
+    await assert.rejects(read(start), {
+      code: 'OUT_OF_RANGE',
+      details: {
+        reason: 'RESUME_TOKEN_EXPIRED',
+        metadata: {earliest_sequence: String(second), earliest_epoch: '1'},
+      },
+    });
+  await database.run('delete from events where run_id = ?', 'run');
+  assert.deepEqual(await read({position: 'earliest'}), []);
+  await assert.rejects(read({sequence: second}), {
+    details: {reason: 'RESUME_TOKEN_EXPIRED', metadata: {earliest_sequence: String(all.length + 1)}},
+  });
 });

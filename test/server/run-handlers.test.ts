@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {invalidFields} from '../../src/errors.js';
 import type {Creation} from '../../src/runs/api.js';
+import {ListRunsResponse} from '../../src/server/gen/ftft/v1/ftft_service.js';
 import {Precision, Run_Kind, Run_State} from '../../src/server/gen/ftft/v1/run.js';
 import {runRecord, time, uid} from './records.js';
 import {detail, errorOf, reasonOf, startTestServer, type TestServer} from './start-test-server.js';
@@ -190,5 +191,28 @@ test('CancelRun and ListRuns reach runs', async t => {
   assert.deepEqual(
     (await client.listRuns({})).runs.map(({name}) => name),
     ['runs/ref'],
+  );
+});
+
+test('a page of large records holds fewer of them, so that its message stays under 256 KiB', async t => {
+  const {client, runs} = await startTestServer(t);
+  const labels = Object.fromEntries(Array.from({length: 64}, (_, i) => [`key-${i}`.padEnd(63, 'k'), 'v'.repeat(63)]));
+  const all = Array.from({length: 200}, (_, i) => runRecord(`run-${i}`, {labels}));
+  t.mock.method(runs, 'listRuns', async ({pageSize, pageToken}: {pageSize: number; pageToken: string}) => {
+    const first = Number(pageToken || 0);
+    const end = Math.min(all.length, first + pageSize);
+    return {runs: all.slice(first, end), nextPageToken: end < all.length ? String(end) : ''};
+  });
+  const names: string[] = [];
+  let pageToken = '';
+  do {
+    const page = await client.listRuns({pageSize: 1000, pageToken});
+    assert.ok(ListRunsResponse.encode(page).finish().length <= 256 * 1024);
+    names.push(...page.runs.map(({name}) => name));
+    pageToken = page.nextPageToken;
+  } while (pageToken);
+  assert.deepEqual(
+    names,
+    all.map(({id}) => `runs/${id}`),
   );
 });

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import {FtftError} from '../../src/errors.js';
 import {DynamicsView, type StreamDynamicsResponse} from '../../src/server/gen/ftft/v1/dynamics.js';
 import type {FtftServiceClient} from '../../src/server/gen/ftft/v1/ftft_service.js';
 import {encodeResumeToken} from '../../src/server/resume-token.js';
 import {runRecord, trainingEvents} from './records.js';
-import {collect, errorOf, reasonOf, startTestServer} from './start-test-server.js';
+import {collect, detail, errorOf, reasonOf, startTestServer} from './start-test-server.js';
 
 const name = 'runs/ref';
 const succeeded = {kind: 'run-changed', run: runRecord('ref', {state: 'SUCCEEDED'})} as const;
@@ -55,4 +56,26 @@ test('a token of another run, and a forged one, are refused for different reason
   const forged = encodeResumeToken(Buffer.alloc(32, 1), (await runs.getRun('ref')).uid, {sequence: 1, numSent: 0});
   assert.equal(reasonOf(await resume(forged)), 'RESUME_TOKEN_INVALID');
   assert.equal(reasonOf(await resume('not a token')), 'RESUME_TOKEN_INVALID');
+});
+
+test('a token of what is no longer kept is refused for a reason of its own, with a token to go on from', async t => {
+  const {client, runs} = await startTestServer(t);
+  runs.appendAll('ref', [...trainingEvents('ref', 8, 8), succeeded]);
+  const {events} = runs;
+  t.mock.method(runs, 'events', async function* (this: typeof runs, id: string, range: Parameters<typeof events>[1]) {
+    if ('sequence' in range.start && range.start.sequence < 4)
+      throw new FtftError('OUT_OF_RANGE', 'gone', {
+        reason: 'RESUME_TOKEN_EXPIRED',
+        metadata: {earliest_sequence: '4', earliest_epoch: '0'},
+      });
+    yield* events.call(this, id, range);
+  });
+  const at = (value: string) => client.streamDynamics({name, start: {$case: 'resumeToken', value}});
+  const old = encodeResumeToken(runs.tokenKey(), (await runs.getRun('ref')).uid, {sequence: 1, numSent: 0});
+  const error = await errorOf(collect(at(old)));
+  assert.equal(error.code, 11);
+  const info = detail(error, 'google.rpc.ErrorInfo')!;
+  assert.equal(info.reason, 'RESUME_TOKEN_EXPIRED');
+  assert.deepEqual(Object.keys(info.metadata).sort(), ['earliest_epoch', 'earliest_token']);
+  assert.equal((await collect(at(info.metadata.earliest_token)))[0].sequence, 4);
 });
