@@ -9,6 +9,7 @@ import {dataFolder, type SourceName, sources} from './datasets.js';
 import {benchDynamics} from './dynamics.js';
 import {benchEvaluateInstances, benchInstances} from './instances.js';
 import {keep, writePage} from './keep.js';
+import {benchLargeMap} from './large-map.js';
 import {benchLatency} from './latency.js';
 import {benchLeak} from './leak.js';
 import {benchMemory} from './memory.js';
@@ -25,6 +26,7 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const precisions = ['fp32', 'bf16'] as const;
 const trainParts = ['steps', 'electra', 'deberta', 'deberta-256', 'instances', 'peer'] as const;
 const evaluateParts = ['padded', 'real'] as const;
+const mapParts = ['scores', 'large'] as const;
 const shapeNames = Object.keys(shapes) as ShapeName[];
 const sourceNames = Object.keys(sources) as SourceName[];
 
@@ -117,11 +119,19 @@ stepsCommand('evaluate', "forward passes beside PyTorch's inference_mode", 64)
     if (parts.includes('real')) await keep('evaluate-real', results, () => benchEvaluateInstances(sample));
   });
 
-command('data-map', "logits to scores beside cartography's way and numpy")
+command('data-map', "logits to scores beside cartography's way and numpy, and a map of ten million instances from disk")
+  .option('--parts <names>', mapParts.join(', '), choices(mapParts), [...mapParts])
   .option('--instances <n>', 'of six epochs and three classes', whole, 400_000)
   .option('--rounds <n>', 'turns of each', whole, 5)
   .option('--slow-rounds <n>', "of cartography's way", whole, 2)
-  .action(options => keep('data-map', options.results, () => benchDataMap(options)));
+  .option('--large-instances <n>', 'of the map from disk', whole, 10_000_000)
+  .option('--large-epochs <n>', 'of the map from disk', whole, 10)
+  .action(async options => {
+    const {parts, results, rounds, largeInstances: instances, largeEpochs: epochs} = options;
+    if (parts.includes('scores')) await keep('data-map', results, () => benchDataMap(options));
+    if (parts.includes('large'))
+      await keep('data-map-large', results, () => benchLargeMap({instances, epochs, rounds}));
+  });
 
 command('tokenize', "SNLI pairs beside transformers' fast tokenizer")
   .option('--rounds <n>', 'turns of each', whole, 10)

@@ -1,14 +1,16 @@
-// Logits of every epoch in memory → scores of every instance: ours, cartography's way in Python, and vectorised numpy, in turns and with
-// the same numbers.
+// Logits of every epoch in memory → scores of every instance: ours, cartography's way in Python, and vectorised numpy in two ways, in
+// turns and with the same numbers.
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {buildDataMap} from '../src/pipeline/build-data-map.js';
-import {argMax, goldProbability} from '../src/pipeline/logits.js';
-import type {DataMap, EpochDynamics} from '../src/pipeline/types.js';
+import {columnScore} from '../src/pipeline/instance-scores.js';
+import {goldColumns} from '../src/pipeline/logits.js';
 import {randomStream} from '../src/random.js';
 import {compared, type Measurement, measured} from './report/results.js';
+import {median} from './statistics.js';
 import {takeTurns} from './take-turns.js';
+import {targets} from './targets.js';
 import {type Side, startPeer, versions} from './workers/side.js';
 
 export interface DataMapOptions {
@@ -25,6 +27,10 @@ export interface Logits {
   epochs: Float32Array[];
 }
 
+/** Of cartography, by its names; correctness and forgetfulness are counts. */
+export type Scores = Record<(typeof names)[number], Float32Array>;
+
+const names = ['confidence', 'variability', 'correctness', 'forgetfulness', 'threshold_closeness'] as const;
 const [numEpochs, numClasses, warmUps] = [6, 3, 1];
 /** Of float32 means and deviations, computed in another order. */
 const tolerance = 2e-6;
@@ -47,6 +53,7 @@ export async function benchDataMap({instances, rounds, slowRounds, threads}: Dat
           return [(performance.now() - began) / 1000];
         },
         numpy: theirs('numpy'),
+        numpyByClass: theirs('numpy_by_class'),
         cartography: async round => (round < 0 || round >= slowRounds ? [] : theirs('cartography')()),
       },
       {rounds, warmUps},
@@ -56,10 +63,15 @@ export async function benchDataMap({instances, rounds, slowRounds, threads}: Dat
     return {
       title: 'Logits to the scores of a data map',
       rows: [
-        compared(what, ours, measured("cartography's way", seconds.cartography)),
-        compared(what, ours, measured('numpy', seconds.numpy)),
+        compared(what, ours, measured("cartography's way", seconds.cartography), targets.dataMap.cartography),
+        compared(what, ours, measured('numpy', seconds.numpy), targets.dataMap.numpy),
+        compared(what, ours, measured('numpy, a column a class', seconds.numpyByClass), targets.dataMap.numpy),
       ],
-      notes: {equality: `confidence and variability agree to ${tolerance}, correctness in every instance`},
+      notes: {
+        scores: names.join(', '),
+        equality: `all agree to ${tolerance}, counts in every instance`,
+        rate: `cartography's way takes ${Math.round(instances / median(seconds.cartography))} instances a second`,
+      },
       versions: await versions(peer),
     };
   } finally {
@@ -68,38 +80,31 @@ export async function benchDataMap({instances, rounds, slowRounds, threads}: Dat
   }
 }
 
-/** Probabilities of the gold label and the map of them; the population deviation is cartography's. */
-export function scores({labels, epochs}: Logits): DataMap {
-  const dynamics = epochs.map((logits): EpochDynamics => {
-    const pTrue = new Float32Array(labels.length);
-    const isCorrect = new Uint8Array(labels.length);
-    for (let i = 0; i < labels.length; i++) {
-      pTrue[i] = goldProbability(logits, i * numClasses, numClasses, labels[i]);
-      isCorrect[i] = argMax(logits, i * numClasses, numClasses) === labels[i] ? 1 : 0;
-    }
-    return {pTrue, isCorrect, logits};
-  });
-  return buildDataMap({epochs: dynamics, instances: labels}, {variabilityEstimator: 'population'});
+/** What cartography's table has; the population deviation is its own. */
+export function scores({labels, epochs}: Logits): Scores {
+  const dynamics = epochs.map(logits => ({...goldColumns(logits, labels, numClasses), logits}));
+  const map = buildDataMap({epochs: dynamics, instances: labels}, {variabilityEstimator: 'population'});
+  return {
+    confidence: map.confidence,
+    variability: map.variability,
+    correctness: columnScore(map, 'correctness'),
+    forgetfulness: columnScore(map, 'forgetting'),
+    threshold_closeness: columnScore(map, 'threshold-closeness'),
+  };
 }
 
-async function scored(peer: Side, way: string, folder: string, ours: DataMap): Promise<number[]> {
+async function scored(peer: Side, way: string, folder: string, ours: Scores): Promise<number[]> {
   const {seconds} = await peer.ask<{seconds: number}>({do: 'score', way});
   const column = (name: string) => new Float32Array(new Uint8Array(readFileSync(join(folder, name))).buffer);
-  checkEqual(ours, {
-    confidence: column('confidence'),
-    variability: column('variability'),
-    correctness: column('correctness'),
-  });
+  checkEqual(ours, Object.fromEntries(names.map(name => [name, column(name)])) as Scores);
   return [seconds];
 }
 
-export function checkEqual(
-  ours: Pick<DataMap, 'confidence' | 'variability' | 'correctness'>,
-  theirs: Record<'confidence' | 'variability' | 'correctness', Float32Array>,
-): void {
-  for (const [name, values] of Object.entries(theirs) as [keyof typeof theirs, Float32Array][]) {
+export function checkEqual(ours: Scores, theirs: Scores): void {
+  for (const name of names) {
+    const values = theirs[name];
     if (values.length !== ours[name].length) throw new Error(`${name} must have ${ours[name].length} values`);
-    const allowed = name === 'correctness' ? 0 : tolerance;
+    const allowed = name === 'correctness' || name === 'forgetfulness' ? 0 : tolerance;
     const wrong = values.findIndex((value, i) => !(Math.abs(value - ours[name][i]) <= allowed));
     if (wrong >= 0) throw new Error(`${name} of instance ${wrong}: ${ours[name][wrong]} here, ${values[wrong]} there`);
   }

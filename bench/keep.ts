@@ -22,6 +22,7 @@ export const resultNames = [
   'evaluate',
   'evaluate-real',
   'data-map',
+  'data-map-large',
   'tokenize',
   'latency',
 ] as const;

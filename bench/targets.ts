@@ -23,6 +23,11 @@ export const targets = {
   /** Seconds until every bucket of a BERT-large can be stepped. */
   trace: atMost(60),
   evaluate: atLeast(1.25),
+  /** Time from logits to scores, the peer's over ours. */
+  dataMap: {cartography: atLeast(300), numpy: atLeast(1)},
+  /** Seconds until the map of ten million instances and ten epochs is stored, and bytes of memory beside its input. */
+  largeMap: atMost(3),
+  largeMapMemory: atMost(1.2e9),
   /** Seconds at the 99th percentile. */
   latency: atMost(0.1),
 };

@@ -3,6 +3,7 @@ import {existsSync} from 'node:fs';
 import {homedir} from 'node:os';
 import {join} from 'node:path';
 import {FtftError} from './errors.js';
+import type {DiagnosticThresholds} from './pipeline/types.js';
 
 export interface Config {
   host: string;
@@ -32,6 +33,8 @@ export interface Config {
   leaseMs: number;
   /** Accepted but unfinished runs at most. */
   maxPendingRuns: number;
+  /** Where diagnostics of data maps draw the line, as far as that is set: docs/data-maps.md. */
+  thresholds: Partial<DiagnosticThresholds>;
   /** OTLP/HTTP endpoint of the trace collector; no spans when undefined. */
   otlpEndpoint: string | undefined;
   hubToken: string | undefined;
@@ -72,6 +75,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     },
     leaseMs: integer(env, 'FTFT_LEASE_MS', 12_000, 500, 600_000),
     maxPendingRuns: integer(env, 'FTFT_MAX_PENDING_RUNS', 100, 1, 100_000),
+    thresholds: Object.freeze(thresholds(env)),
     otlpEndpoint: env.FTFT_OTLP_ENDPOINT || undefined,
     hubUrl: env.FTFT_HUB_URL || env.HF_ENDPOINT || undefined,
     hubToken: env.FTFT_HF_TOKEN || env.HF_TOKEN || undefined,
@@ -99,6 +103,25 @@ function integer(env: NodeJS.ProcessEnv, name: string, fallback: number, least: 
   const value = Number(text);
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw wrong(name, `a whole number from ${least} to ${most}`, text);
+}
+
+function thresholds(env: NodeJS.ProcessEnv): Partial<DiagnosticThresholds> {
+  const given = {
+    overlapExcess: share(env, 'FTFT_VERDICT_OVERLAP'),
+    accuracySkill: share(env, 'FTFT_VERDICT_ACCURACY'),
+    lastEpochGain: share(env, 'FTFT_WARN_EPOCH_GAIN'),
+    labelShift: share(env, 'FTFT_WARN_LABEL_SHIFT'),
+    neverLearned: share(env, 'FTFT_WARN_NEVER_LEARNED'),
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+function share(env: NodeJS.ProcessEnv, name: string): number | undefined {
+  const text = env[name];
+  if (text === undefined || text === '') return undefined;
+  const value = Number(text);
+  if (value >= 0 && value <= 1) return value;
+  throw wrong(name, 'a number from 0 to 1', text);
 }
 
 function flag(env: NodeJS.ProcessEnv, name: string): boolean {

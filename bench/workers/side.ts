@@ -23,6 +23,11 @@ export function startOurs({threads}: {threads?: number} = {}): Side {
   return sideOf(spawn(process.execPath, args, {env: {...process.env, ...env}, stdio: 'pipe'}));
 }
 
+/** A script of this folder that needs no model. */
+export function startScript(name: string): Side {
+  return sideOf(spawn(process.execPath, ['--import', import.meta.resolve('tsx'), here(name)], {stdio: 'pipe'}));
+}
+
 /** A script of peers/, in the environment of its requirements. */
 export async function startPeer(script: string, {threads}: {threads: number}): Promise<Side> {
   const device = machine().gpu === undefined ? 'cpu' : 'cuda';

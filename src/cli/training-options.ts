@@ -26,6 +26,7 @@ export interface TrainingOptions extends ClientOptions {
   executionTimeout?: number;
   maxAttempts?: number;
   priority?: number;
+  discardLogits?: boolean;
   runId?: string;
   requestId?: string;
   label?: Record<string, string>;
@@ -58,6 +59,7 @@ export function addTrainingOptions(command: Command): Command {
     .option('--execution-timeout <seconds>', 'longest execution, all attempts together', integer(1))
     .option('--max-attempts <n>', 'tries when workers die (server default 3)', integer(1))
     .option('--priority <n>', 'higher goes first', integer(-(2 ** 31), 2 ** 31 - 1))
+    .option('--discard-logits', 'keep p_true alone of the dynamics: a smaller log, without the scores that need logits')
     .option('--run-id <id>', "last part of the run's name; made by the server when left out")
     .option('--request-id <uuid>', 'the same id twice makes one run')
     .option('--label <key=value>', 'label of the run; may be given more than once', keyValue)
@@ -85,6 +87,7 @@ export function toSpec(dataset: string, trainSplit: string, options: TrainingOpt
     executionTimeout: options.executionTimeout === undefined ? undefined : {seconds: options.executionTimeout},
     maxAttempts: options.maxAttempts,
     priority: options.priority,
+    discardLogits: options.discardLogits,
   };
 }
 

@@ -4,7 +4,6 @@ import {FtftError, invalidFields} from '../errors.js';
 import {DataMapBuilder, type MapShape} from './data-map-builder.js';
 import {isColumnMetric, needsLogits} from './instance-scores.js';
 import type {
-  Criterion,
   DataMap,
   EpochDynamics,
   EpochMetric,
@@ -48,18 +47,15 @@ export function buildDataMap(
   const epochs = dynamics.epochs.slice(shape.epochs.first, shape.epochs.last + 1);
   checkColumns(epochs, shape, labels);
   const builder = new DataMapBuilder(shape);
-  for (let first = 0; first < numInstances; first += blockInstances) {
-    const end = Math.min(numInstances, first + blockInstances);
-    builder.add({
-      pTrue: epochs.map(({pTrue}) => pTrue.subarray(first, end)),
-      isCorrect: epochs.map(({isCorrect}) => isCorrect.subarray(first, end)),
-      ...(shape.needsLogits && {
-        logits: epochs.map(({logits}) => logits.subarray(first * numClasses, end * numClasses)),
-        labels: labels?.subarray(first, end),
-      }),
-      numClasses,
-    });
-  }
+  const columns = {
+    pTrue: epochs.map(({pTrue}) => pTrue),
+    isCorrect: epochs.map(({isCorrect}) => isCorrect),
+    logits: epochs.map(({logits}) => logits),
+    labels,
+    numClasses,
+  };
+  for (let first = 0; first < numInstances; first += blockInstances)
+    builder.add(columns, first, Math.min(numInstances, first + blockInstances));
   return builder.finish();
 }
 
@@ -78,13 +74,6 @@ export function mapShape(
   const logitMetrics = wanted.filter(needsLogits);
   if (logitMetrics.length > 0 && numClasses === 0) throw logitsNotKept(logitMetrics);
   return {...shape, needsLogits: logitMetrics.length > 0};
-}
-
-/** Metrics that a criterion ranks by; regions and cartography's ends rank by the columns of the map. */
-export function metricsOf(criterion: Criterion): InstanceMetric[] {
-  if ('metric' in criterion) return [criterion.metric];
-  if ('stratified' in criterion) return [criterion.stratified.metric];
-  return 'clustered' in criterion ? ['loss-trajectory'] : [];
 }
 
 function checkRange(range: DataMapOptions['epochs'], numEpochs: number): {first: number; last: number} {

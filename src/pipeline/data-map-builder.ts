@@ -19,7 +19,7 @@ export class DataMapBuilder {
   private readonly map: DataMap;
   private readonly numEpochs: number;
   private filled = 0;
-  /** Of one block, in doubles. */
+  /** Of one part, in doubles. */
   private means = new Float64Array();
   private squares = new Float64Array();
 
@@ -41,18 +41,18 @@ export class DataMapBuilder {
     };
   }
 
-  /** The next instances, over the epochs used. */
-  add(block: ScoreBlock): void {
-    const first = this.filled;
-    const end = first + block.pTrue[0].length;
-    this.filled = end;
-    this.addMoments(block.pTrue, first, end);
-    this.addCorrectness(block.isCorrect, first, end);
+  /** The next instances: those from..to of the columns, over the epochs used. */
+  add(columns: ScoreBlock, from = 0, to = columns.pTrue[0].length): void {
+    const part: Part = {from, count: to - from, at: this.filled};
+    this.filled += part.count;
+    this.addMoments(columns.pTrue, part);
+    this.addCorrectness(columns.isCorrect, part);
     const {metrics, scoreWindow} = this.shape;
-    const scores = blockScores(block, metrics, scoreWindow);
+    if (metrics.length === 0) return;
+    const scores = blockScores(blockOf(columns, part), metrics, scoreWindow);
     for (const metric of metrics) {
-      const width = scores[metric].length / (end - first);
-      this.map.scores[metric]!.set(scores[metric], first * width);
+      const width = scores[metric].length / part.count;
+      this.map.scores[metric]!.set(scores[metric], part.at * width);
     }
   }
 
@@ -71,84 +71,109 @@ export class DataMapBuilder {
    * Means as libtorch's: a sequential float32 sum and one division. Deviations in two passes over doubles, then one rounding: float32
    * moments would turn saturated instances into noise and break their ties.
    */
-  private addMoments(pTrue: Float32Array[], first: number, end: number): void {
-    const {numEpochs} = this;
-    const n = end - first;
-    if (this.means.length < n) [this.means, this.squares] = [new Float64Array(n), new Float64Array(n)];
-    const {means, squares} = this;
-    means.fill(0, 0, n);
-    squares.fill(0, 0, n);
-    const confidence = this.map.confidence.subarray(first, end);
-    for (let e = 0; e < numEpochs; e++) this.map.epochMeans[e].pTrue += addColumn(pTrue[e], confidence, means);
-    for (let i = 0; i < n; i++) {
-      confidence[i] /= numEpochs;
-      means[i] /= numEpochs;
+  private addMoments(pTrue: Float32Array[], part: Part): void {
+    const {numEpochs, map} = this;
+    if (this.means.length < part.count) {
+      this.means = new Float64Array(part.count);
+      this.squares = new Float64Array(part.count);
     }
-    for (const column of pTrue) addSquares(column, means, squares);
-    spreads[this.shape.variabilityEstimator](squares, numEpochs, this.map.variability.subarray(first, end));
+    const {means, squares} = this;
+    means.fill(0);
+    squares.fill(0);
+    for (let e = 0; e < numEpochs; e++) map.epochMeans[e].pTrue += addColumn(pTrue[e], part, map.confidence, means);
+    divide(map.confidence, means, part, numEpochs);
+    for (let e = 0; e < numEpochs; e++) addSquares(pTrue[e], part, means, squares);
+    spreads[this.shape.variabilityEstimator](squares, numEpochs, map.variability, part);
   }
 
-  private addCorrectness(isCorrect: Uint8Array[], first: number, end: number): void {
-    const correctness = this.map.correctness.subarray(first, end);
-    const forgettingEvents = this.map.forgettingEvents.subarray(first, end);
-    isCorrect.forEach((column, e) => {
-      this.map.epochMeans[e].accuracy += addColumnOfBits(column, correctness);
-      if (e > 0) countFalls(isCorrect[e - 1], column, forgettingEvents);
-    });
-    const last = isCorrect[this.numEpochs - 1];
-    const isWrong = this.map.isWrongAtLast.subarray(first, end);
-    for (let i = 0; i < isWrong.length; i++) isWrong[i] = 1 - last[i];
+  private addCorrectness(isCorrect: Uint8Array[], part: Part): void {
+    const {numEpochs, map} = this;
+    for (let e = 0; e < numEpochs; e++) map.epochMeans[e].accuracy += addBits(isCorrect[e], part, map.correctness);
+    for (let e = 1; e < numEpochs; e++) addFalls(isCorrect[e - 1], isCorrect[e], part, map.forgettingEvents);
+    negate(isCorrect[numEpochs - 1], part, map.isWrongAtLast);
   }
 }
 
-// Loops over columns, each a function of its own, which the compiler can make tight.
+/** So many instances, from this place of the columns on; at: their place on the map. */
+interface Part {
+  from: number;
+  count: number;
+  at: number;
+}
+
+function blockOf({pTrue, isCorrect, logits, labels, numClasses}: ScoreBlock, {from, count}: Part): ScoreBlock {
+  const end = from + count;
+  return {
+    pTrue: pTrue.map(column => column.subarray(from, end)),
+    isCorrect: isCorrect.map(column => column.subarray(from, end)),
+    logits: logits?.map(rows => rows.subarray(from * numClasses, end * numClasses)),
+    labels: labels?.subarray(from, end),
+    numClasses,
+  };
+}
+
+// Loops over columns, each a function of its own, which the compiler can make tight; places instead of subarrays, which cost more to
+// make than a thousand additions.
 
 /** Adds to the float32 and to the double sums; the column's own sum. */
-function addColumn(column: Float32Array, sums32: Float32Array, sums: Float64Array): number {
+function addColumn(column: Float32Array, {from, count, at}: Part, sums32: Float32Array, sums: Float64Array): number {
   let total = 0;
-  for (let i = 0; i < column.length; i++) {
-    const p = column[i];
-    sums32[i] += p;
+  for (let i = 0; i < count; i++) {
+    const p = column[from + i];
+    sums32[at + i] += p;
     sums[i] += p;
     total += p;
   }
   return total;
 }
 
-function addSquares(column: Float32Array, means: Float64Array, squares: Float64Array): void {
-  for (let i = 0; i < column.length; i++) {
-    const difference = column[i] - means[i];
+function divide(sums32: Float32Array, sums: Float64Array, {count, at}: Part, divisor: number): void {
+  for (let i = 0; i < count; i++) {
+    sums32[at + i] /= divisor;
+    sums[i] /= divisor;
+  }
+}
+
+function addSquares(column: Float32Array, {from, count}: Part, means: Float64Array, squares: Float64Array): void {
+  for (let i = 0; i < count; i++) {
+    const difference = column[from + i] - means[i];
     squares[i] += difference * difference;
   }
 }
 
-function addColumnOfBits(column: Uint8Array, sums: Uint32Array): number {
+function addBits(column: Uint8Array, {from, count, at}: Part, sums: Uint32Array): number {
   let total = 0;
-  for (let i = 0; i < column.length; i++) {
-    sums[i] += column[i];
-    total += column[i];
+  for (let i = 0; i < count; i++) {
+    const bit = column[from + i];
+    sums[at + i] += bit;
+    total += bit;
   }
   return total;
 }
 
 /** Counts where 1 is followed by 0. */
-function countFalls(before: Uint8Array, after: Uint8Array, counts: Uint32Array): void {
-  for (let i = 0; i < before.length; i++) counts[i] += before[i] & (after[i] ^ 1);
+function addFalls(before: Uint8Array, after: Uint8Array, {from, count, at}: Part, counts: Uint32Array): void {
+  for (let i = 0; i < count; i++) counts[at + i] += before[from + i] & (after[from + i] ^ 1);
 }
 
+function negate(bits: Uint8Array, {from, count, at}: Part, negated: Uint8Array): void {
+  for (let i = 0; i < count; i++) negated[at + i] = bits[from + i] ^ 1;
+}
+
+type Spread = (squares: Float64Array, numEpochs: number, spread: Float32Array, part: Part) => void;
+
 /** Spreads from the sums of squared differences to the means over E epochs; 0 / 0 is NaN where they are not defined. */
-const spreads: Record<VariabilityEstimator, (squares: Float64Array, numEpochs: number, spread: Float32Array) => void> =
-  {
-    sample: (squares, numEpochs, spread) => {
-      for (let i = 0; i < spread.length; i++) spread[i] = Math.sqrt(squares[i] / (numEpochs - 1));
-    },
-    population: (squares, numEpochs, spread) => {
-      for (let i = 0; i < spread.length; i++) spread[i] = Math.sqrt(squares[i] / numEpochs);
-    },
-    'active-bias-ci': (squares, numEpochs, spread) => {
-      for (let i = 0; i < spread.length; i++) {
-        const variance = squares[i] / numEpochs;
-        spread[i] = Math.sqrt(variance + variance ** 2 / (numEpochs - 1));
-      }
-    },
-  };
+const spreads: Record<VariabilityEstimator, Spread> = {
+  sample: (squares, numEpochs, spread, {count, at}) => {
+    for (let i = 0; i < count; i++) spread[at + i] = Math.sqrt(squares[i] / (numEpochs - 1));
+  },
+  population: (squares, numEpochs, spread, {count, at}) => {
+    for (let i = 0; i < count; i++) spread[at + i] = Math.sqrt(squares[i] / numEpochs);
+  },
+  'active-bias-ci': (squares, numEpochs, spread, {count, at}) => {
+    for (let i = 0; i < count; i++) {
+      const variance = squares[i] / numEpochs;
+      spread[at + i] = Math.sqrt(variance + variance ** 2 / (numEpochs - 1));
+    }
+  },
+};

@@ -3,9 +3,11 @@ import {loadTokenizer} from '../data/tokenizer.js';
 import type {Classifier, Precision} from '../model/classifier.js';
 import {buildDataMap} from './build-data-map.js';
 import {checkModel} from './check-model.js';
+import {countClasses} from './class-balance.js';
 import {diagnose} from './diagnose.js';
 import {evaluate} from './evaluate.js';
 import {fineTuneMain} from './fine-tune-main.js';
+import {metricsOf} from './instance-scores.js';
 import {loadClassifier} from './load-classifier.js';
 import {budgetSteps, ermSteps} from './schedule.js';
 import {selectSubset} from './select-subset.js';
@@ -94,8 +96,11 @@ export async function* ftft(task: Task, options: FtftOptions): AsyncGenerator<Tr
     reference.classifier.dispose();
   }
 
-  const dataMap = buildDataMap(dynamics, {variabilityEstimator});
-  const subset = selectSubset(dataMap, selection);
+  const {labels} = dynamics;
+  const dataMap = buildDataMap(dynamics, {variabilityEstimator, metrics: metricsOf(selection.criterion)});
+  const subset = selectSubset(dataMap, selection, {labels});
+  const classCounts = countClasses(labels, subset.instances, task.classNames.length);
+  const diagnostics = diagnose(dataMap, selection, {subset, classCounts});
 
   const {classifier: main, ...data} = await prepare(task, options.main);
   let isTrained = false;
@@ -105,7 +110,7 @@ export async function* ftft(task: Task, options: FtftOptions): AsyncGenerator<Tr
     const at = {steps: mainSteps, committedEpochs: committed.length, signal};
     const evaluations = await evaluate(main, data.evaluationSets, at);
     isTrained = true;
-    return {dataMap, diagnostics: diagnose(dataMap, selection), subset, evaluations, main};
+    return {dataMap, diagnostics, subset, evaluations, main};
   } finally {
     if (!isTrained) main.dispose();
   }

@@ -1,5 +1,5 @@
 // The catalogue of scores: a block of dynamics, or the columns of a map, in; one value an instance out. Formulas after the papers named.
-import type {ColumnMetric, DataMap, EpochMetric, InstanceMetric, LogitMetric} from './types.js';
+import type {ColumnMetric, Criterion, DataMap, EpochMetric, InstanceMetric, LogitMetric} from './types.js';
 import {dual, dynUnc, tdds} from './window-scores.js';
 
 /** Consecutive instances over the epochs used; n instances, C classes. */
@@ -33,16 +33,23 @@ type ColumnScore = (
 const columnScores: Record<ColumnMetric, ColumnScore> = {
   variability: ({variability}) => variability.slice(),
   confidence: ({confidence}) => confidence.slice(),
-  correctness: ({correctness}) => Float32Array.from(correctness),
+  correctness: ({correctness}) => new Float32Array(correctness),
   'threshold-closeness': ({confidence}) => confidence.map(mean => mean * (1 - mean)),
-  forgetting: ({forgettingEvents, correctness}) =>
-    Float32Array.from(forgettingEvents, (count, i) => (correctness[i] === 0 ? NEVER_LEARNED : count)),
+  forgetting: map => forgetting(map, NEVER_LEARNED),
   // Toneva et al. 2019: each presentation of an instance that is never learnt counts.
-  'forgetting-count': ({forgettingEvents, correctness, epochs}) =>
-    Float32Array.from(forgettingEvents, (count, i) => (correctness[i] === 0 ? epochs.last - epochs.first + 1 : count)),
+  'forgetting-count': map => forgetting(map, map.epochs.last - map.epochs.first + 1),
   // Paul et al. 2021: the L1 distance of P from the one-hot label.
   'l1-error': ({confidence}) => confidence.map(mean => 2 * (1 - mean)),
 };
+
+function forgetting(
+  {forgettingEvents, correctness}: Pick<DataMap, 'forgettingEvents' | 'correctness'>,
+  neverLearned: number,
+): Float32Array {
+  const scores = new Float32Array(correctness.length);
+  for (let i = 0; i < scores.length; i++) scores[i] = correctness[i] === 0 ? neverLearned : forgettingEvents[i];
+  return scores;
+}
 
 /** Mean, or sum, over the epochs of one value an instance. */
 function overEpochs(block: ScoreBlock, value: (epoch: number, i: number) => number, divisor: number): Float32Array {
@@ -160,6 +167,13 @@ function softmaxRows(logits: Float32Array, numClasses: number): Float64Array {
 
 export const isColumnMetric = (metric: InstanceMetric): metric is ColumnMetric => metric in columnScores;
 export const needsLogits = (metric: InstanceMetric): metric is LogitMetric => metric in logitScores;
+
+/** Metrics that a criterion ranks by; regions and cartography's ends rank by the columns of the map. */
+export function metricsOf(criterion: Criterion): InstanceMetric[] {
+  if ('metric' in criterion) return [criterion.metric];
+  if ('stratified' in criterion) return [criterion.stratified.metric];
+  return 'clustered' in criterion ? ['loss-trajectory'] : [];
+}
 
 /** Metrics whose low end is the informative or suspicious one; of all others it is the high end. */
 const lowIsInformative: readonly InstanceMetric[] = [

@@ -2,11 +2,11 @@
 import {permutation, randomStream} from '../random.js';
 import {selectBalanced} from './class-balance.js';
 import {selectClustered} from './cluster-sampling.js';
-import {columnScore, isColumnMetric, isLowInformative} from './instance-scores.js';
+import {columnScore, isColumnMetric, isLowInformative, metricsOf} from './instance-scores.js';
 import {ascendingOrder, hasNaN} from './order-statistics.js';
 import {exactCount, requestedCount, selectHighest} from './select-highest.js';
 import {selectStratified} from './stratified-sampling.js';
-import type {DataMap, InstanceMetric, Region, Selection, Subset} from './types.js';
+import type {Criterion, DataMap, InstanceMetric, Region, Selection, Subset} from './types.js';
 
 /** Share of the informative end where cartography takes both. */
 const HEAD_SHARE = 0.7;
@@ -28,50 +28,56 @@ export function selectSubset(map: DataMap, selection: Selection, input: Selectio
   const {classBalance = 'none', criterion} = selection;
   if (classBalance === 'none') return select(map, selection, input);
   if (!labels) throw new Error('A class-balanced selection needs the labels of the instances');
-  const scores = 'metric' in criterion ? metricScores(map, criterion.metric) : undefined;
+  const [metric] = 'clustered' in criterion ? [] : metricsOf(criterion);
+  const scores = metric && metricScores(map, metric);
   return {...selectBalanced(map, {...selection, classBalance}, {...input, labels}, select), scores};
 }
 
+/** Whatever the classes. */
 function select(map: DataMap, selection: Selection, {clusters}: SelectionInput): Subset {
-  const {criterion, rule, seed} = selection;
+  const {criterion, seed} = selection;
   const requested = requestedCount(selection, map.numInstances);
   const unranked = {...drawn, requestedCount: requested};
   if ('region' in criterion) {
-    if (criterion.region in ranked)
-      return {...unranked, ...rankedRegion(map, criterion.region as RankedRegion, selection)};
-    return {...unranked, instances: regionInstances(map, criterion.region, selection)};
+    const {region} = criterion;
+    if (isRanked(region)) return {...unranked, ...rankedRegion(map, region, selection)};
+    return {...unranked, instances: regionInstances(map, region, selection)};
   }
-  if ('metric' in criterion) {
-    const scores = metricScores(map, criterion.metric);
-    if (criterion.order === 'both-ends') {
-      const count = rule === 'cartography-head' ? exactCount(selection, map.numInstances, rule) - 1 : requested;
-      return {...unranked, instances: bothEnds(scores, isLowInformative(criterion.metric), count), scores};
-    }
-    const isLowestFirst = criterion.order === 'lowest-first';
-    const {threshold, ...edge} = selectHighest(isLowestFirst ? negated(scores) : scores, selection, rule);
-    const metricThreshold = threshold !== undefined && isLowestFirst ? 0 - threshold : threshold;
-    return {...unranked, ...edge, threshold: metricThreshold, scores};
-  }
+  if ('metric' in criterion) return {...unranked, ...ranking(map, criterion, selection)};
   if ('anyOf' in criterion) {
     const isIn = new Uint8Array(map.numInstances).fill(criterion.anyOf.length === 0 ? 1 : 0);
     for (const region of criterion.anyOf) mark(isIn, regionInstances(map, region, selection), 1);
     for (const region of criterion.noneOf) mark(isIn, regionInstances(map, region, selection), 0);
     return {...unranked, instances: marked(isIn)};
   }
-  const random = randomStream(seed, 'selection');
   if ('stratified' in criterion) {
-    const {metric, hardestShareDropped, numStrata} = criterion.stratified;
+    const {metric, ...strata} = criterion.stratified;
     const scores = metricScores(map, metric);
     const hardness = isLowInformative(metric) ? negated(scores) : scores;
-    return {
-      ...unranked,
-      instances: selectStratified(hardness, {hardestShareDropped, numStrata, count: requested}, random),
-      scores,
-    };
+    const instances = selectStratified(hardness, {...strata, count: requested}, randomStream(seed, 'selection'));
+    return {...unranked, instances, scores};
   }
   const trajectories = {values: metricScores(map, 'loss-trajectory'), numRows: map.numInstances};
   const instances = selectClustered(trajectories, {...criterion.clustered, count: requested, seed}, clusters);
   return {...unranked, instances};
+}
+
+/** One end of a score, or both. */
+function ranking(
+  map: DataMap,
+  {metric, order}: Extract<Criterion, {metric: InstanceMetric}>,
+  selection: Selection,
+): Partial<Subset> & Pick<Subset, 'instances'> {
+  const scores = metricScores(map, metric);
+  if (order === 'both-ends') {
+    const {rule} = selection;
+    // Cartography's one row more is of its heads only.
+    const count = exactCount(selection, map.numInstances, rule) - (rule === 'cartography-head' ? 1 : 0);
+    return {instances: bothEnds(scores, isLowInformative(metric), count), scores};
+  }
+  const isLowestFirst = order === 'lowest-first';
+  const {threshold, ...edge} = selectHighest(isLowestFirst ? negated(scores) : scores, selection, selection.rule);
+  return {...edge, threshold: threshold !== undefined && isLowestFirst ? 0 - threshold : threshold, scores};
 }
 
 const drawn = {threshold: undefined, thresholdTieCount: 0, doTiesDecide: false, scores: undefined} as const;
@@ -83,6 +89,7 @@ const ranked = {
   'hard-to-learn': (map: RegionColumns) => negated(map.confidence),
 };
 type RankedRegion = keyof typeof ranked;
+const isRanked = (region: Region): region is RankedRegion => region in ranked;
 /** Columns that the regions follow from. */
 export type RegionColumns = Pick<DataMap, 'numInstances' | 'variability' | 'confidence'>;
 
@@ -100,7 +107,7 @@ function regionInstances(map: DataMap, region: Region, selection: Selection): In
     const number = rule === 'rank' ? requestedCount(selection, numInstances) : floored;
     return permutation(numInstances, randomStream(seed, 'selection')).slice(0, number).sort();
   }
-  if (region !== 'easy-complement') return rankedRegion(map, region, selection).instances;
+  if (isRanked(region)) return rankedRegion(map, region, selection).instances;
   const isEasy = new Uint8Array(map.numInstances).fill(1);
   for (const other of ['ambiguous', 'hard-to-learn'] as const)
     mark(isEasy, rankedRegion(map, other, selection).instances, 0);

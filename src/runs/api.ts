@@ -108,6 +108,8 @@ export interface Runs {
     creation: DynamicsCreation,
     parts: AsyncIterable<DynamicsPart>,
   ): Promise<{run: RunRecord; warnings: string[]}>;
+  /** Rejects with what is wrong with a request as far as that can be told without reading dynamics. */
+  checkDataMap(creation: DataMapCreation): Promise<void>;
   buildDataMap(creation: DataMapCreation): Promise<DataMapRecord>;
 
   getRun(id: string): Promise<RunRecord>;

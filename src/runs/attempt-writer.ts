@@ -92,7 +92,8 @@ export class AttemptWriter {
   /** Chunks, commit and checkpoint in one transaction; false when the lease is void. */
   async epoch({event, checkpoint}: Extract<FromTrainer, {kind: 'epoch'}>): Promise<boolean> {
     const {epoch, steps, trainLoss, dynamics} = event;
-    const chunks = toChunks(epoch, dynamics);
+    const {discardLogits} = this.stored.run.spec;
+    const chunks = toChunks(epoch, discardLogits ? {...dynamics, logits: new Float32Array()} : dynamics);
     const instanceCount = dynamics.pTrue.length;
     return await this.append(before => {
       const stored = epochCommitted(before, epoch, {...checkpoint, file: basename(checkpoint.file), steps});

@@ -13,6 +13,11 @@ interface Layout {
 
 /** Version byte, length of the JSON as uint32, JSON, then the columns one after the other; everything little-endian. */
 export function encodeColumns(header: unknown, columns: Record<string, Column> = {}): Buffer {
+  return Buffer.concat(encodedParts(header, columns));
+}
+
+/** The same in parts, without a copy of the columns. */
+export function encodedParts(header: unknown, columns: Record<string, Column>): Uint8Array[] {
   const layout: Layout = {
     header,
     columns: Object.entries(columns).map(([name, column]) => ({name, type: typeOf(column), length: column.length})),
@@ -21,7 +26,7 @@ export function encodeColumns(header: unknown, columns: Record<string, Column> =
   const prefix = Buffer.alloc(5);
   prefix.writeUInt8(version, 0);
   prefix.writeUInt32LE(json.length, 1);
-  return Buffer.concat([prefix, json, ...Object.values(columns).map(bytesOf)]);
+  return [prefix, json, ...Object.values(columns).map(bytesOf)];
 }
 
 /** The inverse. Throws RangeError for bytes that it did not write. */
@@ -36,7 +41,7 @@ export function decodeColumns(bytes: Uint8Array): {header: unknown; columns: Rec
     const end = position + length * types[type].BYTES_PER_ELEMENT;
     if (end > buffer.length) throw new RangeError(`Column ${name} is cut off`);
     // The copy gives the alignment that a typed array needs.
-    columns[name] = new types[type](Uint8Array.from(buffer.subarray(position, end)).buffer);
+    columns[name] = new types[type](Uint8Array.prototype.slice.call(buffer, position, end).buffer);
     position = end;
   }
   if (position !== buffer.length) throw new RangeError(`${buffer.length - position} bytes follow the columns`);

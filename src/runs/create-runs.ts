@@ -33,8 +33,8 @@ export interface RunsOptions extends AcceptOptions {
   dataDir: string;
   cacheDir: string;
   leaseMs: number;
-  /** Of the diagnostics of data maps; our defaults when undefined. */
-  thresholds?: DiagnosticThresholds;
+  /** Of the diagnostics of data maps; our defaults where undefined. */
+  thresholds?: Partial<DiagnosticThresholds>;
   logger?: Logger;
   /** File that the child process runs, for tests; the real trainer when undefined. */
   trainerEntry?: string;
@@ -110,6 +110,9 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     trainReference: creation => acceptance.reference(creation),
     fineTuneMain: creation => acceptance.main(creation),
     importDynamics: (creation, parts) => dynamicsImports.import(creation, parts),
+    async checkDataMap(creation) {
+      await dataMaps.check(creation);
+    },
     buildDataMap: creation => dataMaps.build(creation),
 
     getRun,

@@ -1,13 +1,15 @@
 // A run's committed dynamics and a selection in; an immutable data map, its record and columns, out.
 import {createHash} from 'node:crypto';
 import {setImmediate as nextTurn} from 'node:timers/promises';
+import {isDeepStrictEqual} from 'node:util';
 import {FtftError} from '../errors.js';
-import {mapShape, metricsOf} from '../pipeline/build-data-map.js';
+import {mapShape} from '../pipeline/build-data-map.js';
 import {countClasses, labelShift} from '../pipeline/class-balance.js';
 import {clusterRows} from '../pipeline/cluster-sampling.js';
 import {compareDataMaps, type DataMapComparison} from '../pipeline/compare-data-maps.js';
 import {DataMapBuilder} from '../pipeline/data-map-builder.js';
 import {defaultThresholds, diagnose} from '../pipeline/diagnose.js';
+import {metricsOf} from '../pipeline/instance-scores.js';
 import {selectSubset} from '../pipeline/select-subset.js';
 import type {DataMap, DiagnosticThresholds, Selection, Subset} from '../pipeline/types.js';
 import type {DataMapCreation} from './api.js';
@@ -32,28 +34,38 @@ interface BuiltMap {
 }
 
 export class DataMaps {
+  private readonly thresholds: DiagnosticThresholds;
+
   constructor(
     private readonly catalog: SqlCatalog,
     private readonly files: FileStore,
     private readonly store: Store,
     private readonly instances: RunInstances,
-    private readonly thresholds: DiagnosticThresholds = defaultThresholds,
-  ) {}
+    thresholds: Partial<DiagnosticThresholds> = {},
+  ) {
+    this.thresholds = {...defaultThresholds, ...thresholds};
+  }
 
   async build(creation: DataMapCreation): Promise<DataMapRecord> {
     const repeated = await this.findRepeated(creation);
     if (repeated) return repeated;
-    const found = (await this.store.runs.get(creation.run))?.run;
-    const selection = planSelection(creation, found);
-    if (!found) throw notFound('Run', creation.run);
-    const built = await this.buildMap(creation, selection, found);
+    const {run, selection} = await this.check(creation);
+    const built = await this.buildMap(creation, selection, run);
     const {map, subset} = built;
     const isSelected = new Uint8Array(map.numInstances);
     for (let at = 0; at < subset.instances.length; at++) isSelected[subset.instances[at]] = 1;
-    const {record, identity} = await this.describe(creation, selection, found, built, isSelected);
+    const {record, identity} = await this.describe(creation, selection, run, built, isSelected);
     if (creation.validateOnly) return record;
-    const file = await this.files.put([encodeMap(map, subset, isSelected, record.metrics ?? [])]);
+    const file = await this.files.put(encodeMap(map, subset, isSelected, record.metrics ?? []));
     return await this.add({map: record, file, identity}, creation);
+  }
+
+  /** The run and the selection with every default filled in. Reads no dynamics. */
+  async check(creation: DataMapCreation): Promise<{run: RunRecord; selection: Selection}> {
+    const run = (await this.store.runs.get(creation.run))?.run;
+    const selection = planSelection(creation, run);
+    if (!run) throw notFound('Run', creation.run);
+    return {run, selection};
   }
 
   async get(id: string): Promise<DataMapRecord> {
@@ -95,7 +107,7 @@ export class DataMaps {
     const numClasses = await numLogitClasses(log, run.id, committed[0]);
     const shape = mapShape({numInstances, numEpochs: committed.length, numClasses}, {...creation, metrics});
     const epochs = committed.slice(shape.epochs.first, shape.epochs.last + 1);
-    const labels = await this.labels(run, numInstances);
+    const labels = await this.instances.labels(run);
     const isBalanced = (selection.classBalance ?? 'none') !== 'none';
     if ((isBalanced || shape.needsLogits) && labels.includes(-1)) throw labelsNotKnown(run);
     const builder = new DataMapBuilder(shape);
@@ -118,7 +130,7 @@ export class DataMaps {
     isSelected: Uint8Array,
   ): Promise<{record: DataMapRecord; identity: string}> {
     const classNames = await this.instances.classNames(run);
-    const classCounts = countClasses(labels, isSelected, classNames.length);
+    const classCounts = countClasses(labels, subset.instances, classNames.length);
     const inDistributionAccuracy = accuracyOf(run);
     const {thresholds} = this;
     const {metrics = [], scoreWindow: window} = creation;
@@ -133,7 +145,7 @@ export class DataMaps {
       isFinal: isTerminal(run.state),
       ...(metrics.length > 0 && {metrics}),
       ...((metrics.length > 0 || window !== undefined) && {scoreWindow}),
-      ...(thresholds !== defaultThresholds && {thresholds}),
+      ...(!isDeepStrictEqual(thresholds, defaultThresholds) && {thresholds}),
     };
     const identity = createHash('sha256').update(JSON.stringify(content)).digest('hex');
     const record: DataMapRecord = {
@@ -184,14 +196,6 @@ export class DataMaps {
       await this.catalog.addDataMap(made, creation.request);
       return made.map;
     });
-  }
-
-  /** Gold classes of the instances of a run; -1 where an import did not bring them. */
-  private async labels(run: RunRecord, numInstances: number): Promise<Int32Array> {
-    const labels = new Int32Array(numInstances);
-    let instance = 0;
-    for await (const {label} of this.instances.read(run)) labels[instance++] = label;
-    return labels;
   }
 
   private async instanceIds({run, dataset, trainSplit}: DataMapRecord): Promise<string[]> {

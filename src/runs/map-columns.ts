@@ -3,7 +3,7 @@ import {createHash} from 'node:crypto';
 import {readFile} from 'node:fs/promises';
 import {columnScore, isColumnMetric} from '../pipeline/instance-scores.js';
 import type {DataMap, InstanceMetric, Subset} from '../pipeline/types.js';
-import {bytesOf, type Column, decodeColumns, encodeColumns, packBits} from './columns.js';
+import {bytesOf, type Column, decodeColumns, encodedParts, packBits} from './columns.js';
 import type {DataMapColumns} from './types.js';
 
 export type MapColumns = Omit<DataMapColumns, 'instanceIds'>;
@@ -19,19 +19,20 @@ export function digestOf(map: DataMap, isSelected: Uint8Array): string {
   return hash.digest('hex');
 }
 
+/** The bytes in parts. */
 export function encodeMap(
   map: DataMap,
   {scores = new Float32Array(0)}: Subset,
   isSelected: Uint8Array,
   metrics: readonly InstanceMetric[],
-): Buffer {
+): Uint8Array[] {
   const {confidence, variability, correctness, forgettingEvents} = map;
   const kept = metrics.map((metric): [string, Column] => [
     metricPrefix + metric,
     isColumnMetric(metric) ? columnScore(map, metric) : map.scores[metric]!,
   ]);
   const columns = {confidence, variability, correctness, forgettingEvents, isSelected, scores};
-  return encodeColumns({}, {...columns, ...Object.fromEntries(kept)});
+  return encodedParts({}, {...columns, ...Object.fromEntries(kept)});
 }
 
 export async function readMapFile(path: string): Promise<MapColumns> {

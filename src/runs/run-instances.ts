@@ -3,6 +3,7 @@ import {setImmediate as nextTurn} from 'node:timers/promises';
 import {decodeColumns, encodeColumns} from './columns.js';
 import type {Datasets} from './datasets.js';
 import {readSplitFile} from './split-file.js';
+import {splitLabels} from './split-labels.js';
 import type {SqlCatalog} from './sql-catalog.js';
 import type {TrainingSpec} from './types.js';
 
@@ -35,7 +36,8 @@ export class RunInstances {
   ): Promise<void> {
     for (let first = 0; first < guids.length; first += instancesPerPart) {
       const end = Math.min(first + instancesPerPart, guids.length);
-      const body = encodeColumns({guids: guids.slice(first, end), numClasses}, {labels: labels.slice(first, end)});
+      const names = Buffer.from(JSON.stringify(guids.slice(first, end)));
+      const body = encodeColumns({numClasses}, {labels: labels.slice(first, end), guids: names});
       await this.catalog.addInstances(runId, first / instancesPerPart, body);
     }
   }
@@ -57,9 +59,23 @@ export class RunInstances {
     if (spec.dataset !== '') yield* readSplitFile(await this.datasets.source(spec.dataset, spec.trainSplit));
     else
       for await (const {guids, labels} of this.parts(id)) {
-        for (const [i, uid] of guids.entries()) yield {uid, label: labels[i]};
+        for (const [i, uid] of guids().entries()) yield {uid, label: labels[i]};
         await nextTurn();
       }
+  }
+
+  /** Gold classes of all of them; -1 where an import did not bring them. */
+  async labels({id, spec}: InstancesOf): Promise<Int32Array> {
+    if (spec.dataset !== '') return splitLabels(await this.datasets.source(spec.dataset, spec.trainSplit));
+    const parts: Int32Array[] = [];
+    for await (const {labels} of this.parts(id)) parts.push(labels);
+    const labels = new Int32Array(parts.reduce((sum, {length}) => sum + length, 0));
+    let first = 0;
+    for (const part of parts) {
+      labels.set(part, first);
+      first += part.length;
+    }
+    return labels;
   }
 
   /** In class order; indices where the names are not known, none where the classes are not. */
@@ -74,12 +90,14 @@ export class RunInstances {
     return Array.from({length: numClasses}, (_, i) => String(i));
   }
 
-  private async *parts(runId: string): AsyncGenerator<{guids: string[]; labels: Int32Array; numClasses: number}> {
+  /** The ids are most of a part, and most readers do not want them. */
+  private async *parts(runId: string): AsyncGenerator<{guids: () => string[]; labels: Int32Array; numClasses: number}> {
     for (let part = 0; ; part++) {
       const body = await this.catalog.instances(runId, part);
       if (!body) return;
       const {header, columns} = decodeColumns(body);
-      const {guids, numClasses} = header as {guids: string[]; numClasses: number};
+      const {numClasses} = header as {numClasses: number};
+      const guids = () => JSON.parse(Buffer.from(columns.guids as Uint8Array).toString()) as string[];
       yield {guids, numClasses, labels: columns.labels as Int32Array};
     }
   }

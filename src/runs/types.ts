@@ -57,6 +57,8 @@ export interface TrainingSpec {
   executionTimeoutMs?: number;
   maxAttempts: number;
   priority: number;
+  /** The log keeps no logits; undefined of runs that older versions stored. */
+  discardLogits?: boolean;
 }
 
 /** What callers may leave out. */

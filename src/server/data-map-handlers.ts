@@ -36,7 +36,7 @@ export function dataMapHandlers({runs, telemetry}: Pick<ServerContext, 'runs' | 
         request: requestKey('BuildDataMap', BuildDataMapRequest, request, id),
         validateOnly: request.validateOnly,
       };
-      await throwAllViolations(checks, () => runs.buildDataMap({...creation, validateOnly: true, request: undefined}));
+      await throwAllViolations(checks, () => runs.checkDataMap(creation));
       const resource = {type: 'DataMap', name: `dataMaps/${id ?? ''}`} as const;
       const record = await telemetry.spans.during('ftft.data_map', traceParent, {'ftft.run': creation.run}, () =>
         createOnce(creation.request, resource, () => runs.buildDataMap(creation)),

@@ -63,6 +63,7 @@ function toSpec(spec: TrainingSpec): WireSpec {
     dataset: spec.dataset === '' ? '' : `datasets/${spec.dataset}`,
     precision: Precision[`PRECISION_${spec.precision}`],
     executionTimeout: toDuration(executionTimeoutMs),
+    discardLogits: spec.discardLogits ?? false,
   };
 }
 

@@ -31,6 +31,7 @@ export function fromSpec(spec: TrainingSpec | undefined, checks: RequestChecks):
     executionTimeoutMs: checks.duration('spec.execution_timeout', spec.executionTimeout, 1),
     maxAttempts: spec.maxAttempts || undefined,
     priority: spec.priority || undefined,
+    discardLogits: spec.discardLogits || undefined,
   });
 }
 

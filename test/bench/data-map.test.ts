@@ -14,6 +14,8 @@ const expected = {
   confidence: Float32Array.of(0.625, 1 / 6),
   variability: Float32Array.of(0.125, 0),
   correctness: Float32Array.of(2, 0),
+  forgetfulness: Float32Array.of(0, 1000),
+  threshold_closeness: Float32Array.of(0.625 * 0.375, 5 / 36),
 };
 
 test('scores are the mean and the population deviation of p_true, and how often the label won', () =>

@@ -33,7 +33,7 @@ test('the exponential is that of Math.exp to float32 and beyond, from 0 down to 
   const random = randomStream(1, 'data');
   for (let n = 0; n < 200_000; n++) {
     const x = -104 * random() ** 3;
-    assert.ok(Math.abs(exponential(x) / Math.exp(x) - 1) < 2e-13, `e^${x}`);
+    assert.ok(Math.abs(exponential(x) / Math.exp(x) - 1) < 2 ** -40, `e^${x}`);
   }
   assert.deepEqual([exponential(0), exponential(-0), exponential(-104.1), exponential(-Infinity)], [1, 1, 0, 0]);
   assert.ok(Number.isNaN(exponential(Number.NaN)));

@@ -97,6 +97,17 @@ test('the map tells epoch by epoch what its run did, and warns', async t => {
   assert.deepEqual((await runs.buildDataMap(mapOf({burnOut: 99}))).epochs, {first: 0, last: 2});
 });
 
+test('a run that discards its logits has the map of one that keeps them, and none of the scores that need them', async t => {
+  const runs = await withReference(t);
+  await runs.trainReference(creation({discardLogits: true}, {id: 'small-log'}));
+  await waitForEnd(runs, 'small-log');
+  const [kept, discarded] = [await runs.buildDataMap(mapOf()), await runs.buildDataMap(mapOf({run: 'small-log'}))];
+  assert.equal(discarded.digest, kept.digest);
+  assert.equal((await runs.getRun('small-log')).spec.discardLogits, true);
+  const el2n = mapOf({run: 'small-log', metrics: ['el2n']});
+  await refused(runs.buildDataMap(el2n), 'LOGITS_NOT_KEPT', /el2n needs the logits of the run, and it kept none/);
+});
+
 test('thresholds of the server are those that the map is judged by, and make another map', async t => {
   const thresholds = {overlapExcess: 0.9, accuracySkill: 0.1, lastEpochGain: -1, labelShift: 0, neverLearned: 1};
   const runs = await withReference(t, {thresholds});

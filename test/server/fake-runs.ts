@@ -73,6 +73,11 @@ export class FakeRuns implements Runs {
     return {run, warnings: ['epoch 1 was dropped']};
   }
 
+  async checkDataMap(creation: Parameters<Runs['checkDataMap']>[0]): Promise<void> {
+    this.calls.push(creation);
+    this.fail('buildDataMap');
+  }
+
   async buildDataMap(creation: Parameters<Runs['buildDataMap']>[0]): Promise<DataMapRecord> {
     this.fail('buildDataMap');
     this.calls.push(creation);

@@ -302,6 +302,11 @@ export interface TrainingSpec {
   maxAttempts: number;
   /** Higher first; equal priorities first come first served. */
   priority: number;
+  /**
+   * Keep only p_true and correctness of the dynamics: 4 bytes an instance, class and epoch less. Scores that need logits (see
+   * InstanceMetric) are then refused.
+   */
+  discardLogits: boolean;
 }
 
 /**
@@ -1038,6 +1043,7 @@ function createBaseTrainingSpec(): TrainingSpec {
     executionTimeout: undefined,
     maxAttempts: 0,
     priority: 0,
+    discardLogits: false,
   };
 }
 
@@ -1093,6 +1099,9 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
     }
     if (message.priority !== 0) {
       writer.uint32(136).int32(message.priority);
+    }
+    if (message.discardLogits !== false) {
+      writer.uint32(144).bool(message.discardLogits);
     }
     return writer;
   },
@@ -1246,6 +1255,14 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
             message.priority = reader.int32();
             continue;
           }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.discardLogits = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1317,6 +1334,11 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
         ? globalThis.Number(object.max_attempts)
         : 0,
       priority: isSet(object.priority) ? globalThis.Number(object.priority) : 0,
+      discardLogits: isSet(object.discardLogits)
+        ? globalThis.Boolean(object.discardLogits)
+        : isSet(object.discard_logits)
+        ? globalThis.Boolean(object.discard_logits)
+        : false,
     };
   },
 
@@ -1373,6 +1395,9 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
     if (message.priority !== 0) {
       obj.priority = Math.round(message.priority);
     }
+    if (message.discardLogits !== false) {
+      obj.discardLogits = message.discardLogits;
+    }
     return obj;
   },
 
@@ -1400,6 +1425,7 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
       : undefined;
     message.maxAttempts = object.maxAttempts ?? 0;
     message.priority = object.priority ?? 0;
+    message.discardLogits = object.discardLogits ?? false;
     return message;
   },
 };
