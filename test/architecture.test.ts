@@ -17,18 +17,19 @@ const filesBelow = (folder: string, ending = '.ts'): string[] =>
     .map(name => join(folder, name))
     .filter(name => name.endsWith(ending) && !generated.some(gen => name.startsWith(gen + sep)));
 
-/** errors and random import nothing of ours, and everyone may import them. main.ts imports anything. export.ts is a program too. */
+/** errors, random and intervals import nothing of ours, and whoever needs them may import them. main.ts imports anything. export.ts is a program too. */
 const mayImport: Record<string, string[]> = {
   errors: [],
   random: ['errors'],
+  intervals: [],
   config: ['errors'],
-  pipeline: ['data', 'model', 'errors', 'random'],
+  pipeline: ['data', 'model', 'errors', 'random', 'intervals'],
   data: ['errors', 'random'],
   model: ['errors', 'random'],
   runs: ['pipeline', 'data', 'errors', 'random'],
   server: ['runs', 'telemetry', 'errors', 'random', 'gen'],
   telemetry: [],
-  cli: ['gen', 'config', 'errors', 'random'],
+  cli: ['gen', 'config', 'errors', 'random', 'intervals'],
   export: ['pipeline', 'errors'],
 };
 

@@ -1,9 +1,9 @@
 // The demo's runs → its one table, what the seconds are made of, and what the differences are worth.
 import Table from 'cli-table3';
+import {differenceInterval, wilson} from '../intervals.js';
 import type {Evaluation, Run} from '../server/gen/ftft/v1/run.js';
 import {testSets} from './demo-data.js';
 import {count, percent, seconds} from './format.js';
-import {differenceInterval, wilson} from './intervals.js';
 
 /** A way to get a model: its runs in order, the last of which made the model. */
 export interface Arm {

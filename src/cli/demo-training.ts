@@ -102,7 +102,7 @@ async function showEpochs(client: FtftServiceClient, run: Run, progress: Progres
   const request = {name: run.name, view: DynamicsView.DYNAMICS_VIEW_BASIC};
   for await (const message of followDynamics(client, request, {signal})) {
     const line = summarise(message);
-    if (line !== undefined && ['epochCommitted', 'epochsDiscarded'].includes(message.event?.$case ?? ''))
+    if (line !== undefined && ['epochCommitted', 'epochsDiscarded', 'runWarned'].includes(message.event?.$case ?? ''))
       progress.line(`     ${line}`);
   }
 }

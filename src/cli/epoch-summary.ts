@@ -1,6 +1,6 @@
 // Events of StreamDynamics → one line for each that a person wants to read. Chunks count once their epoch is committed.
-import type {DynamicsChunk, StreamDynamicsResponse} from '../server/gen/ftft/v1/dynamics.js';
-import type {Evaluation} from '../server/gen/ftft/v1/run.js';
+import type {DynamicsChunk, EarlyStoppingState, StreamDynamicsResponse} from '../server/gen/ftft/v1/dynamics.js';
+import type {Evaluation, RunWarning} from '../server/gen/ftft/v1/run.js';
 import {clock, count, percent, seconds, stateWord} from './format.js';
 
 interface EpochSums {
@@ -37,8 +37,12 @@ export function createEpochSummary(): (message: StreamDynamicsResponse) => strin
         const place = `${count(steps)} steps, ${clock(seconds(cost?.acceleratorTime))}`;
         return `epoch ${epoch + 1} ${columns} loss ${trainLoss.toFixed(4)}  ${count(instanceCount)} instances, ${place}`;
       }
-      case 'evaluationsMade':
-        return event.value.evaluations.map(evaluationLine).join('\n');
+      case 'evaluationsMade': {
+        const {evaluations, earlyStopping} = event.value;
+        return [...evaluations.map(evaluationLine), ...stoppingLines(earlyStopping)].join('\n');
+      }
+      case 'runWarned':
+        return event.value.warning && warningLine(event.value.warning);
       case 'epochsDiscarded': {
         const {firstEpoch, steps, reason} = event.value;
         return `lost    what came after step ${count(steps)} is void (${reason}); epoch ${firstEpoch + 1} is trained again`;
@@ -49,12 +53,27 @@ export function createEpochSummary(): (message: StreamDynamicsResponse) => strin
   };
 }
 
+export const warningLine = ({message}: RunWarning): string => `warning ${message}`;
+
+function stoppingLines(state: EarlyStoppingState | undefined): string[] {
+  if (!state) return [];
+  const {score, bestScore, bestSteps, roundsSinceBest} = state;
+  const place =
+    roundsSinceBest === 0
+      ? 'the best so far'
+      : `best ${bestScore.toFixed(4)} at step ${count(bestSteps)}, ${roundsSinceBest} ${roundsSinceBest === 1 ? 'round' : 'rounds'} ago`;
+  return [`watched ${score.toFixed(4)}  ${place}`];
+}
+
 export function evaluationLine(evaluation: Evaluation): string {
   const kind = evaluation.outOfDistribution ? 'OOD' : 'ID ';
   return [
     `eval    ${kind} ${evaluation.split.padEnd(16)} accuracy ${percent(evaluation.accuracy).padStart(5)} %`,
     `macro F1 ${percent(evaluation.macroF1).padStart(5)} %`,
     `loss ${evaluation.loss.toFixed(4)}`,
+    ...(evaluation.calibrationError === undefined
+      ? []
+      : [`calibration error ${evaluation.calibrationError.toFixed(3)}`]),
     `${count(evaluation.instanceCount)} instances, step ${count(evaluation.steps)}`,
   ].join('  ');
 }

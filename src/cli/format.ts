@@ -8,6 +8,8 @@ const durationKeys = new Set([
   'wallTime',
   'queueTime',
   'wastedAcceleratorTime',
+  'leastAcceleratorTime',
+  'ermAcceleratorTime',
   'estimatedRemaining',
   'executionTimeout',
 ]);

@@ -1,11 +1,13 @@
 // ftft train-reference and ftft fine-tune-main: options → a run, shown to its end on demand.
 import type {Command} from 'commander';
 import type {FineTuneMainRequest} from '../server/gen/ftft/v1/ftft_service.js';
+import type {Method} from '../server/gen/ftft/v1/run.js';
 import {resourceName} from './connect.js';
 import type {Io} from './io.js';
+import {addEarlyStopping, type EarlyStoppingOptions, methods, toEarlyStopping} from './main-options.js';
 import {wrongUsage} from './report-error.js';
 import {addTrainingOptions, reportRun, type TrainingOptions, toCreation, toSpec} from './training-options.js';
-import {integer, positive, verb, withClient} from './verb.js';
+import {choice, integer, positive, verb, withClient} from './verb.js';
 
 export function addTrainReference(program: Command, io: Io): void {
   const command = verb(
@@ -26,24 +28,40 @@ export function addTrainReference(program: Command, io: Io): void {
   );
 }
 
-interface MainOptions extends TrainingOptions {
+interface MainOptions extends TrainingOptions, EarlyStoppingOptions {
   maxSteps?: number;
   stepFraction?: number;
+  method?: Method;
 }
 
 export function addFineTuneMain(program: Command, io: Io): void {
   const command = verb(program, 'fine-tune-main', "Fine-tune the main model on a data map's selection", io, [
     'ftft fine-tune-main map-1f9a --model minilm-l6 --learning-rate 5e-5 --step-fraction 0.333 --wait',
+    'ftft fine-tune-main map-1f9a --model minilm-l6 --step-fraction 1 --early-stopping --evaluation-interval 50 --wait',
+    'ftft fine-tune-main map-1f9a --model minilm-l6 --method hard-to-learn --wait',
   ])
     .argument('<data-map>', 'data map whose selection is trained on; its dataset and split are taken over')
     .option('--max-steps <n>', 'most optimiser steps', integer(1))
-    .option('--step-fraction <share>', 'the same as a share of the ERM length (server default one third)', positive(1));
+    .option(
+      '--step-fraction <share>',
+      'the same as a share of the ERM length (server default one third, 1 for the method erm)',
+      positive(1),
+    )
+    .option(
+      '--method <method>',
+      `train on what this one selects instead of the map's own selection: ${Object.keys(methods).join(', ')}`,
+      choice(methods),
+    );
+  addEarlyStopping(command);
   addTrainingOptions(command).action((dataMap: string, options: MainOptions) =>
     withClient(options, async client => {
       const stepBudget = toStepBudget(options);
       const map = await client.getDataMap({name: resourceName('dataMaps', dataMap)}, {signal: io.signal});
       const spec = toSpec(map.dataset, map.trainSplit, options);
-      const request = {...toCreation(options), dataMap: map.name, spec, stepBudget};
+      const request = {
+        ...{...toCreation(options), dataMap: map.name, spec, stepBudget, method: options.method},
+        earlyStopping: toEarlyStopping(options),
+      };
       const {run} = await client.fineTuneMain(request, {signal: io.signal});
       await reportRun(client, run!, io, options);
     }),

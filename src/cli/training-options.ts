@@ -1,10 +1,11 @@
 // Options that train-reference and fine-tune-main share → TrainingSpec, and what both do once the run is accepted.
 import type {Command} from 'commander';
 import type {DeepPartial, FtftServiceClient} from '../server/gen/ftft/v1/ftft_service.js';
-import {Precision, Run, type TrainingSpec} from '../server/gen/ftft/v1/run.js';
-import {evaluationLine} from './epoch-summary.js';
+import {Precision, Run, ScheduleSpan, type TrainingSpec} from '../server/gen/ftft/v1/run.js';
+import {costLines, estimateLines, methodLines} from './cost-words.js';
+import {evaluationLine, warningLine} from './epoch-summary.js';
 import {waitForRun} from './follow-run.js';
-import {clock, seconds, stateWord} from './format.js';
+import {clock, count, seconds, stateWord} from './format.js';
 import type {Io} from './io.js';
 import {createProgress} from './progress.js';
 import {RunEndedError} from './report-error.js';
@@ -29,6 +30,7 @@ export interface TrainingOptions extends ClientOptions {
   discardLogits?: boolean;
   runId?: string;
   requestId?: string;
+  scheduleSpan?: ScheduleSpan;
   label?: Record<string, string>;
   validateOnly?: boolean;
   wait?: boolean;
@@ -36,6 +38,10 @@ export interface TrainingOptions extends ClientOptions {
 }
 
 const precisions = {float32: Precision.PRECISION_FLOAT32, bfloat16: Precision.PRECISION_BFLOAT16};
+const scheduleSpans = {
+  'step-budget': ScheduleSpan.SCHEDULE_SPAN_STEP_BUDGET,
+  'erm-length': ScheduleSpan.SCHEDULE_SPAN_ERM_LENGTH,
+};
 const uint32 = 2 ** 32 - 1;
 
 export function addTrainingOptions(command: Command): Command {
@@ -60,10 +66,15 @@ export function addTrainingOptions(command: Command): Command {
     .option('--max-attempts <n>', 'tries when workers die (server default 3)', integer(1))
     .option('--priority <n>', 'higher goes first', integer(-(2 ** 31), 2 ** 31 - 1))
     .option('--discard-logits', 'keep p_true alone of the dynamics: a smaller log, without the scores that need logits')
+    .option(
+      '--schedule-span <span>',
+      'step-budget or erm-length: over which steps the rate rises and falls (server default step-budget)',
+      choice(scheduleSpans),
+    )
     .option('--run-id <id>', "last part of the run's name; made by the server when left out")
     .option('--request-id <uuid>', 'the same id twice makes one run')
     .option('--label <key=value>', 'label of the run; may be given more than once', keyValue)
-    .option('--validate-only', 'check the request, start nothing')
+    .option('--validate-only', 'check the request and say what it is expected to cost; start nothing')
     .option('--wait', 'show the progress until the run ends')
     .option('--follow', 'the same as --wait');
 }
@@ -88,6 +99,7 @@ export function toSpec(dataset: string, trainSplit: string, options: TrainingOpt
     maxAttempts: options.maxAttempts,
     priority: options.priority,
     discardLogits: options.discardLogits,
+    scheduleSpan: options.scheduleSpan,
   };
 }
 
@@ -99,8 +111,9 @@ export function toCreation(options: TrainingOptions) {
 /** Prints the accepted run, or with --wait its progress and what came of it. */
 export async function reportRun(client: FtftServiceClient, run: Run, io: Io, options: TrainingOptions): Promise<void> {
   if (options.validateOnly || !(options.wait || options.follow)) {
+    const expected = run.costEstimate ? estimateLines(run.costEstimate) : [];
     const words = options.validateOnly
-      ? 'The request is valid; nothing was started'
+      ? ['The request is valid; nothing was started', ...expected].join('\n')
       : `${run.name} ${stateWord(run.state)}`;
     print(io, options, Run.toJSON(run), () => words);
     return;
@@ -124,7 +137,11 @@ export async function reportRun(client: FtftServiceClient, run: Run, io: Io, opt
 
 export function describeRun(run: Run): string {
   const lines = [`${run.name} ${stateWord(run.state)}, ${clock(seconds(run.cost?.acceleratorTime))} of training`];
-  lines.push(...run.evaluations.map(evaluationLine));
+  const {steps = 0, keptSteps = 0, stoppedEarly} = run.progress ?? {};
+  if (stoppedEarly) lines.push(`stopped after step ${count(steps)}, with the weights of step ${count(keptSteps)}`);
+  lines.push(...run.evaluations.map(evaluationLine), ...run.warnings.map(warningLine));
+  if (run.cost) lines.push(...costLines(run.cost));
+  if (run.methodCost) lines.push(...methodLines(run.methodCost));
   if (run.modelUri) lines.push(`model   ${run.modelUri}`);
   return lines.join('\n');
 }

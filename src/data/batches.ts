@@ -15,19 +15,24 @@ export function* epochBatches(
   instances: Int32Array,
   {batchSize, seed, epoch}: EpochOrder,
 ): Generator<Batch> {
-  const order = permutation(instances.length, randomStream(seed, 'order', epoch)).map(place => instances[place]);
-  yield* batchesInOrder(dataset, order, batchSize);
+  yield* batchesInOrder(dataset, epochOrder(instances, seed, epoch), batchSize);
 }
+
+/** The instances in the order in which the epoch visits them. */
+export const epochOrder = (instances: Int32Array, seed: number, epoch: number): Int32Array =>
+  permutation(instances.length, randomStream(seed, 'order', epoch)).map(place => instances[place]);
 
 /** The whole dataset, longest first so that little is padded and memory peaks at once; Batch.instances says where results belong. */
 export function* evaluationBatches(dataset: TokenizedDataset, batchSize: number): Generator<Batch> {
-  const {offsets} = dataset;
-  const length = (instance: number) => offsets[instance + 1] - offsets[instance];
-  const order = Int32Array.from({length: offsets.length - 1}, (_, i) => i).sort(
-    (a, b) => length(b) - length(a) || a - b,
-  );
-  yield* batchesInOrder(dataset, order, batchSize);
+  yield* batchesInOrder(dataset, evaluationOrder(textLengths(dataset)), batchSize);
 }
+
+export const evaluationOrder = (lengths: Int32Array): Int32Array =>
+  Int32Array.from(lengths, (_, i) => i).sort((a, b) => lengths[b] - lengths[a] || a - b);
+
+/** Tokens of each instance. */
+export const textLengths = ({offsets}: Pick<TokenizedDataset, 'offsets'>): Int32Array =>
+  Int32Array.from({length: offsets.length - 1}, (_, i) => offsets[i + 1] - offsets[i]);
 
 function* batchesInOrder(dataset: TokenizedDataset, order: Int32Array, batchSize: number): Generator<Batch> {
   for (let start = 0; start < order.length; start += batchSize)

@@ -4,7 +4,7 @@ import type {ModelConfig} from '../data/types.js';
 import {invalidFields} from '../errors.js';
 import {familyOf} from '../model/families.js';
 import {matchParameters} from '../model/parameters.js';
-import type {EncoderShape} from './cost.js';
+import {type EncoderShape, encoderShape} from './cost.js';
 
 export interface ModelUse {
   /** All when undefined. */
@@ -33,6 +33,5 @@ export async function checkModel(folder: string, use: ModelUse): Promise<{config
     });
   if (violations.length > 0) throw invalidFields(`Cannot use the model in ${folder}`, violations);
   matchParameters(checkpoint, {layers: numLayers, numClasses: use.numClasses});
-  const {hiddenSize, intermediateSize} = config;
-  return {config, shape: {numLayers, hiddenSize, intermediateSize, numClasses: use.numClasses}};
+  return {config, shape: encoderShape(config, numLayers, use.numClasses)};
 }

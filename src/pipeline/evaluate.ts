@@ -1,11 +1,13 @@
-// Stage 6 of 6: a classifier and tokenised splits in; accuracy, macro F1 and loss out, unrounded.
+// Stage 6 of 6: a classifier and tokenised splits in; accuracy, macro F1, loss and calibration out, unrounded.
 import {evaluationBatches} from '../data/batches.js';
+import {wilson} from '../intervals.js';
 import type {Classifier} from '../model/classifier.js';
 import {argMax, crossEntropy} from './logits.js';
-import type {Evaluation, EvaluationSet} from './types.js';
+import type {ClassCount, Evaluation, EvaluationSet} from './types.js';
 
 /** Instances a forward pass, as in FTFT. */
-const BATCH_SIZE = 64;
+export const evaluationBatchSize = 64;
+const numBins = 15;
 
 /** One evaluation a set, in the order of the sets. The signal is checked before each batch. */
 export async function evaluate(
@@ -25,24 +27,33 @@ async function evaluateSet(
 ): Promise<Evaluation> {
   const {numClasses, labels} = dataset;
   const predictions = new Int32Array(labels.length);
+  const confidences = new Float64Array(labels.length);
   let lossSum = 0;
-  for (const batch of evaluationBatches(dataset, BATCH_SIZE)) {
+  for (const batch of evaluationBatches(dataset, evaluationBatchSize)) {
     signal?.throwIfAborted();
     const logits = await classifier.predict(batch);
     for (let b = 0; b < batch.batchSize; b++) {
-      predictions[batch.instances[b]] = argMax(logits, b * numClasses, numClasses);
-      lossSum += crossEntropy(logits, b * numClasses, numClasses, batch.labels[b]);
+      const start = b * numClasses;
+      const prediction = argMax(logits, start, numClasses);
+      predictions[batch.instances[b]] = prediction;
+      confidences[batch.instances[b]] = Math.exp(-crossEntropy(logits, start, numClasses, prediction));
+      lossSum += crossEntropy(logits, start, numClasses, batch.labels[b]);
     }
   }
+  const right = accuracy(labels, predictions);
+  const counts = countClasses(labels, predictions, numClasses);
   return {
     split,
     isOutOfDistribution,
-    accuracy: accuracy(labels, predictions),
-    macroF1: macroF1(labels, predictions, numClasses),
+    accuracy: right,
+    macroF1: macroF1(counts),
     loss: lossSum / labels.length,
     instanceCount: labels.length,
     steps,
     committedEpochs,
+    accuracyInterval: wilson(right, labels.length),
+    calibrationError: calibrationError(labels, predictions, confidences),
+    classCounts: counts,
   };
 }
 
@@ -53,23 +64,33 @@ export function accuracy(labels: Int32Array, predictions: Int32Array): number {
   return right / labels.length;
 }
 
-/** Unweighted mean of the F1 of every class that occurs in labels or predictions, as scikit-learn's f1_score(average='macro'). */
-export function macroF1(labels: Int32Array, predictions: Int32Array, numClasses: number): number {
-  const inLabels = new Float64Array(numClasses);
-  const inPredictions = new Float64Array(numClasses);
-  const inBoth = new Float64Array(numClasses);
+export function countClasses(labels: Int32Array, predictions: Int32Array, numClasses: number): ClassCount[] {
+  const counts = Array.from({length: numClasses}, () => ({gold: 0, predicted: 0, correct: 0}));
   for (let i = 0; i < labels.length; i++) {
-    inLabels[labels[i]]++;
-    inPredictions[predictions[i]]++;
-    if (labels[i] === predictions[i]) inBoth[labels[i]]++;
+    counts[labels[i]].gold++;
+    counts[predictions[i]].predicted++;
+    if (labels[i] === predictions[i]) counts[labels[i]].correct++;
   }
-  let sum = 0;
-  let numFound = 0;
-  for (let c = 0; c < numClasses; c++) {
-    const found = inLabels[c] + inPredictions[c];
-    if (found === 0) continue;
-    sum += (2 * inBoth[c]) / found;
-    numFound++;
+  return counts;
+}
+
+/** Unweighted mean of the F1 of every class that occurs in labels or predictions, as scikit-learn's f1_score(average='macro'). */
+export function macroF1(counts: ClassCount[]): number {
+  const found = counts.filter(({gold, predicted}) => gold + predicted > 0);
+  const sum = found.reduce((total, {gold, predicted, correct}) => total + (2 * correct) / (gold + predicted), 0);
+  return sum / found.length;
+}
+
+/**
+ * Expected calibration error of the predicted classes: Σ n_m / n · |accuracy_m − mean confidence_m| over 15 bins of equal width, bin m
+ * holding confidences in (m / 15, (m + 1) / 15]. Guo et al., arXiv 1706.04599, (3).
+ */
+export function calibrationError(labels: Int32Array, predictions: Int32Array, confidences: Float64Array): number {
+  // Of a bin n · (accuracy − mean confidence) is the sum over its instances of 1 or 0 minus the confidence.
+  const excess = new Float64Array(numBins);
+  for (let i = 0; i < labels.length; i++) {
+    const bin = Math.min(numBins - 1, Math.max(0, Math.ceil(confidences[i] * numBins) - 1));
+    excess[bin] += Number(labels[i] === predictions[i]) - confidences[i];
   }
-  return sum / numFound;
+  return excess.reduce((sum, value) => sum + Math.abs(value), 0) / labels.length;
 }

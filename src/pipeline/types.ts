@@ -1,39 +1,6 @@
 // The nouns on the arrows between the stages, in order.
-import type {TokenizedDataset} from '../data/types.js';
-
 export type {Example, TokenizedDataset} from '../data/types.js';
-
-/** How stages 2 and 5 train. Every field is required: defaults are filled in at the edge. */
-export interface TrainingOptions {
-  /** Number of optimizer updates. */
-  totalSteps: number;
-  batchSize: number;
-  /** Peak learning rate. */
-  learningRate: number;
-  warmupRatio: number;
-  seed: number;
-  /** Steps between two evaluations; one is made after the last step too. */
-  evaluationIntervalSteps: number;
-  /** Splits to evaluate, in this order. */
-  evaluationSets: EvaluationSet[];
-  /** Checked before each step. */
-  signal?: AbortSignal;
-  /** Where an interrupted training goes on: after this many steps, at an epoch boundary. */
-  resume?: ResumePoint;
-}
-
-export interface ResumePoint {
-  steps: number;
-  committedEpochs: EpochDynamics[];
-  /** Steps of the last evaluation that is kept. Where it falls short of one due at `steps`, that one is made first. */
-  evaluatedSteps?: number;
-}
-
-export interface EvaluationSet {
-  split: string;
-  isOutOfDistribution: boolean;
-  dataset: TokenizedDataset;
-}
+export type * from './training-types.js';
 
 /** Columns of one epoch over the trained instances, in ascending instance order (for a subset: position in the subset). */
 export interface EpochDynamics {
@@ -204,37 +171,3 @@ export interface DataMapDiagnostics {
   /** Sentences, most important first: what to look at before the map is used. */
   warnings: string[];
 }
-
-export interface Evaluation {
-  split: string;
-  isOutOfDistribution: boolean;
-  accuracy: number;
-  macroF1: number;
-  /** Mean cross-entropy. */
-  loss: number;
-  instanceCount: number;
-  /** Updates made when it was made. */
-  steps: number;
-  committedEpochs: number;
-}
-
-/** What training tells the world, in order. An epoch comes before the evaluations due at the same step. */
-export type TrainingEvent =
-  | {kind: 'epoch-started'; epoch: number}
-  | {
-      kind: 'step';
-      /** Updates made so far, this one included. */
-      steps: number;
-      loss: number;
-      gradNorm: number;
-      learningRate: number;
-      /** Instances and tokens (padding included) of this step. */
-      instances: number;
-      tokens: number;
-      /** Wall time of this step. */
-      seconds: number;
-    }
-  | {kind: 'epoch'; epoch: number; steps: number; trainLoss: number; dynamics: EpochDynamics; seconds: number}
-  /** The last epoch was not whole: its dynamics are dropped, and this says so. */
-  | {kind: 'partial-epoch-dropped'; epoch: number; visited: number; numInstances: number}
-  | {kind: 'evaluations'; steps: number; committedEpochs: number; evaluations: Evaluation[]; seconds: number};

@@ -3,13 +3,18 @@ import {randomUUID} from 'node:crypto';
 import {resolveModel} from '../data/model-reference.js';
 import {FtftError, invalidFields} from '../errors.js';
 import {checkModel} from '../pipeline/check-model.js';
-import type {RunCreation} from './api.js';
+import type {EncoderShape} from '../pipeline/cost.js';
+import type {Method} from '../pipeline/methods.js';
+import type {MainCreation, RunCreation} from './api.js';
 import type {DataMaps} from './data-maps.js';
 import type {Datasets} from './datasets.js';
+import type {CostEstimates} from './estimate-cost.js';
+import {mapOfMethod, mapWarnings} from './map-of-method.js';
 import {notFound, requestIdReused} from './not-found.js';
-import type {Store} from './store.js';
-import {checkMapServes, planTraining, type StepBudget, type TrainingPlan} from './training-request.js';
-import type {DataMapRecord, DatasetRecord, RunRecord, StoredEvent} from './types.js';
+import {warned} from './run-changes.js';
+import type {Change, Store, StoredRun} from './store.js';
+import {checkMapServes, checkSelected, planTraining, type TrainingPlan} from './training-request.js';
+import type {DataMapRecord, DatasetRecord, RunRecord, StoredEvent, TrainingSpec} from './types.js';
 
 export interface AcceptOptions {
   modelDir: string;
@@ -19,17 +24,20 @@ export interface AcceptOptions {
   maxPendingRuns: number;
 }
 
-interface MainCreation extends RunCreation {
-  dataMap: string;
-  budget?: StepBudget;
+/** A model that can be used as it was asked for. */
+export interface CheckedModel {
+  folder: string;
+  shape: EncoderShape;
+  /** Of the checkpoint. */
+  allLayers: number;
 }
 
 /** What a run needs beside its plan. */
 interface Ingredients {
   kind: 'REFERENCE' | 'MAIN';
-  modelFolder: string;
+  model: CheckedModel;
+  method?: Method;
   map?: DataMapRecord;
-  dataMapFile?: string;
 }
 
 export class RunAcceptance {
@@ -37,6 +45,7 @@ export class RunAcceptance {
     private readonly store: Store,
     private readonly datasets: Datasets,
     private readonly dataMaps: DataMaps,
+    private readonly estimates: CostEstimates,
     private readonly options: AcceptOptions,
     private readonly onAppended: (run: RunRecord, events: StoredEvent[]) => void,
   ) {}
@@ -47,23 +56,37 @@ export class RunAcceptance {
     if (repeated) return repeated;
     const dataset = await this.findDataset(creation);
     const plan = planTraining(what, creation, {dataset}, 'REFERENCE');
-    const modelFolder = await this.checkedModel(plan, dataset ?? (await this.datasets.get(plan.spec.dataset)));
-    return await this.accept(what, creation, plan, {kind: 'REFERENCE', modelFolder});
+    const model = await this.checkedModel(plan.spec, dataset ?? (await this.datasets.get(plan.spec.dataset)));
+    return await this.accept(what, creation, plan, {kind: 'REFERENCE', model});
   }
 
   async main(creation: MainCreation): Promise<RunRecord> {
     const what = 'Cannot fine-tune the main model';
     const repeated = await this.findRepeated(what, creation);
     if (repeated) return repeated;
+    const {method, dataMap} = creation;
     const dataset = await this.findDataset(creation);
-    const map = creation.dataMap === '' ? undefined : await this.findMap(creation.dataMap);
-    const plan = planTraining(what, creation, {dataset, map, budget: creation.budget}, 'MAIN');
-    if (!map) throw notFound('DataMap', creation.dataMap);
-    const found = dataset ?? (await this.datasets.get(plan.spec.dataset));
-    checkMapServes(what, map, plan.spec);
-    const modelFolder = await this.checkedModel(plan, found);
-    const dataMapFile = await this.dataMaps.file(map.id);
-    return await this.accept(what, creation, plan, {kind: 'MAIN', modelFolder, map, dataMapFile});
+    const given = dataMap === '' ? undefined : await this.findMap(dataMap);
+    const isErm = method === 'erm';
+    const {spec} = planTraining(what, creation, {dataset, map: isErm ? undefined : given, main: creation}, 'MAIN');
+    if (!given && !(isErm && dataMap === '')) throw notFound('DataMap', dataMap);
+    const found = dataset ?? (await this.datasets.get(spec.dataset));
+    if (given && !isErm) checkMapServes(what, given, spec);
+    const model = await this.checkedModel(spec, found);
+    const map = isErm || !given ? undefined : await this.mapOf(what, given, creation, model);
+    if (map) checkSelected(what, map);
+    const plan = planTraining(what, creation, {dataset, map, main: creation}, 'MAIN');
+    return await this.accept(what, creation, plan, {kind: 'MAIN', model, method, map});
+  }
+
+  /** The map given, or the one that selects what the method does. */
+  private async mapOf(what: string, given: DataMapRecord, creation: MainCreation, model: CheckedModel) {
+    const {method, spec, validateOnly} = creation;
+    if (!method || method === 'erm') return given;
+    const reference = (await this.store.runs.get(given.run))?.run;
+    const main = {model: spec.model, layers: spec.layers ?? 0, allLayers: model.allLayers, seed: spec.seed ?? 0};
+    const wanted = mapOfMethod(what, method, given, reference, main);
+    return wanted ? await this.dataMaps.build({...wanted, validateOnly}) : given;
   }
 
   private async findRepeated(what: string, {request}: RunCreation): Promise<RunRecord | undefined> {
@@ -81,13 +104,13 @@ export class RunAcceptance {
     return found(this.dataMaps.get(id));
   }
 
-  private async checkedModel({spec}: TrainingPlan, {classNames}: DatasetRecord): Promise<string> {
+  private async checkedModel(spec: TrainingSpec, {classNames}: DatasetRecord): Promise<CheckedModel> {
     const {modelDir, isOffline, hubToken: token, hubUrl} = this.options;
     try {
       const folder = await resolveModel(spec.model, {modelDir, isOffline, token, hubUrl});
       const use = {layers: spec.layers || undefined, numClasses: classNames.length, maxLength: spec.maxLength};
-      await checkModel(folder, use);
-      return folder;
+      const {shape, config} = await checkModel(folder, use);
+      return {folder, shape, allLayers: config.numHiddenLayers};
     } catch (error) {
       throw withFieldPaths(error);
     }
@@ -99,23 +122,32 @@ export class RunAcceptance {
     plan: TrainingPlan,
     ingredients: Ingredients,
   ): Promise<RunRecord> {
-    const {kind, modelFolder, map, dataMapFile} = ingredients;
+    const {kind, model, map} = ingredients;
     const time = Date.now();
     const id = creation.id ?? `${kind === 'REFERENCE' ? 'reference' : 'main'}-${randomUUID().slice(0, 8)}`;
-    const run = newRun(id, creation, plan, {kind, map, time});
+    const run = newRun(id, creation, plan, ingredients, time);
     if (creation.validateOnly) {
       await this.checkRoom(what);
-      return run;
+      if (!creation.wantsEstimate) return run;
+      const instances = map && (await this.dataMaps.selectionOf(map));
+      return {...run, costEstimate: await this.estimates.estimate({run, model, map, instances})};
     }
+    const dataMapFile = map && (await this.dataMaps.file(map.id));
     const {stored, events} = await this.store.transaction(async () => {
       await this.store.lock('runs');
       const repeated = await this.findRepeated(what, creation);
       if (repeated) return {stored: repeated, events: []};
       await this.checkRoom(what);
-      const work = {modelFolder, dataMapFile, pendingSince: time, keptAcceleratorMs: 0, keptEvaluations: []};
+      const work = {
+        ...{modelFolder: model.folder, dataMapFile, scheduleSteps: plan.scheduleSteps},
+        ...{pendingSince: time, keptAcceleratorMs: 0, keptEvaluations: []},
+      };
       await this.store.runs.insert({run, work, lostLeases: 0}, creation.request);
-      const change = {kind: 'run-changed', run} as const;
-      const events = (await this.store.log.append({runId: id}, stored => ({stored, events: [change]}))) ?? [];
+      const append = (before: StoredRun): Change => {
+        const {stored, events} = warned(before, map ? mapWarnings(map) : []);
+        return {stored, events: [{kind: 'run-changed', run: stored.run}, ...events]};
+      };
+      const events = (await this.store.log.append({runId: id}, append)) ?? [];
       return {stored: (await this.store.runs.get(id))!.run, events};
     });
     if (events.length > 0) this.onAppended(stored, events);
@@ -137,8 +169,9 @@ export class RunAcceptance {
 function newRun(
   id: string,
   {labels, traceParent, caller}: RunCreation,
-  {spec, totalSteps, totalEpochs}: TrainingPlan,
-  {kind, map, time}: Pick<Ingredients, 'kind' | 'map'> & {time: number},
+  {spec, totalSteps, totalEpochs, earlyStopping}: TrainingPlan,
+  {kind, method, map}: Ingredients,
+  time: number,
 ): RunRecord {
   return {
     id,
@@ -167,6 +200,8 @@ function newRun(
     queuePosition: 0,
     caller,
     traceParent,
+    ...(method && {method}),
+    ...(earlyStopping && {earlyStopping}),
   };
 }
 

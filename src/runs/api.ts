@@ -2,12 +2,14 @@
 // reasons of the error table; unknown ids are NOT_FOUND.
 
 import type {DataMapComparison} from '../pipeline/compare-data-maps.js';
+import type {Method} from '../pipeline/methods.js';
 import type {InstanceMetric, Selection, VariabilityEstimator} from '../pipeline/types.js';
 import type {RunInstance} from './run-instances.js';
 import type {
   DataMapColumns,
   DataMapRecord,
   DatasetRecord,
+  RunEarlyStopping,
   RunRecord,
   SplitRecord,
   StoredEvent,
@@ -48,6 +50,17 @@ export interface RunCreation extends Creation {
   traceParent?: string;
   /** Who asks, as the server names callers; undefined where it asks nobody who they are. */
   caller?: string;
+  /** With validateOnly: what it would cost is wanted too. */
+  wantsEstimate?: boolean;
+}
+
+export interface MainCreation extends RunCreation {
+  /** '' where the method needs none. */
+  dataMap: string;
+  method?: Method;
+  budget?: {maxSteps: number} | {stepFraction: number};
+  /** What is left out takes its default. */
+  earlyStopping?: Partial<RunEarlyStopping>;
 }
 
 export interface DynamicsCreation extends Creation {
@@ -100,9 +113,7 @@ export interface Runs {
   listDatasets(page: Page): Promise<{datasets: DatasetRecord[]; nextPageToken: string}>;
 
   trainReference(creation: RunCreation): Promise<RunRecord>;
-  fineTuneMain(
-    creation: RunCreation & {dataMap: string; budget?: {maxSteps: number} | {stepFraction: number}},
-  ): Promise<RunRecord>;
+  fineTuneMain(creation: MainCreation): Promise<RunRecord>;
   /** Whole or nothing. */
   importDynamics(
     creation: DynamicsCreation,

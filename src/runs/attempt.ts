@@ -23,12 +23,14 @@ export interface AttemptContext extends WriterContext {
   reserve: DiskReserve;
 }
 
+type Trained = Extract<FromTrainer, {kind: 'done'}>;
+
 export class Attempt {
   private readonly writer: AttemptWriter;
   private child: TrainerChild | undefined;
   /** How the attempt is to end, once that is known: the first word counts. */
   private ending: MakeChange | undefined;
-  private trainedFolder: string | undefined;
+  private trained: Trained | undefined;
   private timeout: NodeJS.Timeout | undefined;
   /** Settles when what the child has said so far is handled. */
   private heard: Promise<unknown> = Promise.resolve();
@@ -60,7 +62,7 @@ export class Attempt {
     try {
       const job = await prepare();
       await this.train(job);
-      if (this.trainedFolder) await this.keepModel(job.folder, this.trainedFolder);
+      if (this.trained) await this.keepModel(job.folder, this.trained);
       await this.settle();
       if (!this.isFenced && (await this.stateNow()) !== 'PENDING') await removeLeftovers(job.folder);
     } catch (error) {
@@ -91,24 +93,30 @@ export class Attempt {
 
   private async train(job: TrainerJob): Promise<void> {
     if (this.isFenced || this.isStopping) return;
-    this.child = new TrainerChild(this.context.trainerEntry, job, message => this.hear(message, job.folder));
+    const first = {kind: 'start', job} as const;
+    this.child = new TrainerChild(this.context.trainerEntry, first, message => this.hear(message, job.folder));
     const how = await this.child.ended;
     await this.heard;
-    if (!this.ending && !this.trainedFolder && !this.isFenced)
+    if (!this.ending && !this.trained && !this.isFenced)
       this.context.logger.warn({...this.lease, how}, 'The trainer process is gone');
     if (!this.isFenced) await this.removeUncommitted(job.folder);
   }
 
   /** Makes room, which the end of the run may need to be written. */
   private async removeUncommitted(folder: string): Promise<void> {
-    const committed = (await this.context.store.runs.get(this.lease.runId))?.work.checkpoint?.file;
-    await removeCheckpoints(folder, committed && join(folder, committed));
+    await removeCheckpoints(folder, await this.keptFiles());
+  }
+
+  /** In the run's folder, as the store names them. */
+  private async keptFiles(): Promise<(string | undefined)[]> {
+    const {checkpoint, best, keptBest} = (await this.context.store.runs.get(this.lease.runId))?.work ?? {};
+    return [checkpoint?.file, best?.file, keptBest?.file];
   }
 
   /** Messages are handled one after the other, as they came. Steps alone do not wait: many may come while the store is slow. */
   private hear(message: FromTrainer, folder: string): void {
     if (this.isFenced || this.ending) return;
-    if (message.kind === 'event' && message.event.kind === 'step' && !this.writer.step(message.event, message.flops))
+    if (message.kind === 'event' && message.event.kind === 'step' && !this.writer.step(message.event, message.spent))
       return;
     this.heard = this.heard
       .then(async () => {
@@ -119,16 +127,21 @@ export class Attempt {
 
   private async handle(message: FromTrainer, folder: string): Promise<void> {
     switch (message.kind) {
-      case 'event':
+      case 'event': {
+        const before = message.best && (await this.keptFiles());
         if (!(await this.writer.event(message))) this.fence();
+        else if (before) await this.removeSuperseded(folder, before);
         return;
+      }
       case 'epoch':
-        if (await this.writer.epoch(message)) this.goOn(folder, message.checkpoint.file);
+        if (await this.writer.epoch(message)) this.goOn(folder);
         else this.fence();
         return;
       case 'done':
-        this.trainedFolder = message.modelFolder;
+        this.trained = message;
         return;
+      case 'measured':
+        throw new Error('A trainer answered what it was not asked');
       case 'stopped':
         this.ending = released;
         return;
@@ -143,10 +156,21 @@ export class Attempt {
   }
 
   /** The child waits meanwhile: it must not begin the next checkpoint while old ones are removed. */
-  private goOn(folder: string, checkpoint: string): void {
-    removeCheckpoints(folder, checkpoint)
+  private goOn(folder: string): void {
+    this.keptFiles()
+      .then(kept => removeCheckpoints(folder, kept))
       .catch(error => this.context.logger.warn({...this.lease, error: String(error)}, 'Old checkpoints stay'))
       .finally(() => this.child?.committed());
+  }
+
+  /** By name: the child goes on meanwhile, and may be writing others. */
+  private async removeSuperseded(folder: string, before: (string | undefined)[]): Promise<void> {
+    const kept = await this.keptFiles();
+    for (const file of before)
+      if (file !== undefined && !kept.includes(file))
+        rm(join(folder, file), {force: true}).catch(error =>
+          this.context.logger.warn({...this.lease, error: String(error)}, 'An old checkpoint stays'),
+        );
   }
 
   private async heartbeat(): Promise<void> {
@@ -198,7 +222,7 @@ export class Attempt {
 
   private async timeOut(executionTimeoutMs: number): Promise<void> {
     try {
-      if ((await this.stateNow()) !== 'RUNNING' || this.ending || this.trainedFolder) return;
+      if ((await this.stateNow()) !== 'RUNNING' || this.ending || this.trained) return;
       await this.writer.append((stored, now) => cancelling(stored, executionTimeout(executionTimeoutMs), now));
       this.stop();
     } catch (error) {
@@ -207,20 +231,21 @@ export class Attempt {
   }
 
   /** Takes the place of what an earlier attempt may have left there. */
-  private async keepModel(folder: string, trainedFolder: string): Promise<void> {
+  private async keepModel(folder: string, {modelFolder, keptSteps, spent, rates}: Trained): Promise<void> {
     const {store, leaseMs} = this.context;
     if ((await store.leases.renew(this.lease, leaseMs)) === undefined) return this.fence();
     const kept = join(folder, 'model');
     await rm(kept, {recursive: true, force: true});
-    await rename(trainedFolder, kept);
+    await rename(modelFolder, kept);
+    this.writer.spend(spent);
     this.ending = (stored, now) => {
       const {progress} = stored.run;
       const run = {
         ...stored.run,
-        progress: {...progress, keptSteps: progress.steps},
+        progress: {...progress, keptSteps, stoppedEarly: progress.steps < progress.totalSteps},
         modelUri: pathToFileURL(kept).href,
       };
-      return ended({...stored, run}, 'SUCCEEDED', now);
+      return ended({...stored, run, work: {...stored.work, rates}}, 'SUCCEEDED', now);
     };
   }
 

@@ -27,12 +27,11 @@ export async function loadCheckpoint({file, sha256}: CheckpointFile): Promise<Na
   return [...openSafetensors(file).values()];
 }
 
-/** Removes every checkpoint of a run's folder but the one named. */
-export async function removeCheckpoints(folder: string, except?: string): Promise<void> {
+/** Removes every checkpoint of a run's folder but those named. */
+export async function removeCheckpoints(folder: string, except: (string | undefined)[]): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   for (const name of names)
-    if (name.includes('checkpoint-attempt-') && join(folder, name) !== except)
-      await rm(join(folder, name), {force: true});
+    if (name.includes('checkpoint-attempt-') && !except.includes(name)) await rm(join(folder, name), {force: true});
 }
 
 /** Of a run that has ended: what it leaves in its folder is the model. */

@@ -3,7 +3,8 @@ import {randomBytes} from 'node:crypto';
 import {mkdir} from 'node:fs/promises';
 import {extname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import type {DiagnosticThresholds} from '../pipeline/types.js';
+import {defaultWarningThresholds} from '../pipeline/training-warnings.js';
+import type {DiagnosticThresholds, WarningThresholds} from '../pipeline/types.js';
 import {type AcceptOptions, RunAcceptance} from './accept-run.js';
 import type {Runs} from './api.js';
 import type {StepTelemetry} from './attempt-writer.js';
@@ -11,13 +12,17 @@ import {cancelRun} from './cancel-run.js';
 import {DataMaps} from './data-maps.js';
 import {Datasets} from './datasets.js';
 import {DiskReserve} from './disk-reserve.js';
+import {createEnergyMeter} from './energy-meter.js';
+import {CostEstimates} from './estimate-cost.js';
 import {readEvents} from './event-reader.js';
 import {FileStore} from './file-store.js';
 import {DynamicsImports} from './import-dynamics.js';
 import {type Logger, silent} from './logger.js';
+import {MeasuredCosts} from './measured-costs.js';
 import {notFound} from './not-found.js';
 import {newOwner, releaseOwner} from './owner.js';
 import {readPage} from './pages.js';
+import {RateSources} from './rate-sources.js';
 import {RunInstances} from './run-instances.js';
 import {isTerminal} from './run-state.js';
 import {Runner} from './runner.js';
@@ -35,6 +40,10 @@ export interface RunsOptions extends AcceptOptions {
   leaseMs: number;
   /** Of the diagnostics of data maps; our defaults where undefined. */
   thresholds?: Partial<DiagnosticThresholds>;
+  /** Of trainings; our defaults where undefined. */
+  warningThresholds?: Partial<WarningThresholds>;
+  /** What trains; the CPU when undefined. */
+  device?: 'cpu' | 'gpu';
   logger?: Logger;
   /** File that the child process runs, for tests; the real trainer when undefined. */
   trainerEntry?: string;
@@ -53,6 +62,8 @@ export interface RunsWithLife extends Runs {
   onStep(listener: (step: StepTelemetry) => void): void;
   /** Process id of the trainer at work. */
   trainerPid(): number | undefined;
+  /** Rates are being measured: no run begins until they are. */
+  isDeviceLent(): boolean;
 }
 
 export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
@@ -84,16 +95,25 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
   const instances = new RunInstances(catalog, datasets);
   const dataMaps = new DataMaps(catalog, mapFiles, store, instances, options.thresholds);
   const dynamicsImports = new DynamicsImports(store, datasets, instances, splitFiles.temporaryFolder, onAppended);
-  const acceptance = new RunAcceptance(store, datasets, dataMaps, options, (run, events) => {
-    onAppended(run, events);
-    runner.wake();
-  });
+  const energy = await createEnergyMeter(options.device ?? 'cpu');
   const trainerEntry =
     options.trainerEntry ?? fileURLToPath(new URL(`./trainer${extname(import.meta.url)}`, import.meta.url));
+  const tokensFolder = join(cacheDir, 'tokens');
   const runner = new Runner({
     ...{store, owner, leaseMs, trainerEntry, logger, onAppended, onStep},
     reserve: new DiskReserve(join(dataDir, '.reserve')),
-    ...{runsFolder, tokensFolder: join(cacheDir, 'tokens'), datasets, dataMaps},
+    ...{runsFolder, tokensFolder, datasets, dataMaps, energy},
+    warningThresholds: {...defaultWarningThresholds, ...options.warningThresholds},
+  });
+  const costs = new MeasuredCosts(store, datasets, dataMaps);
+  const rates = new RateSources({
+    ...{store, datasets, tokensFolder, trainerEntry},
+    borrowDevice: work => runner.borrow(work),
+  });
+  const estimates = new CostEstimates(datasets, costs, rates, tokensFolder);
+  const acceptance = new RunAcceptance(store, datasets, dataMaps, estimates, options, (run, events) => {
+    onAppended(run, events);
+    runner.wake();
   });
   const getRun = async (id: string): Promise<RunRecord> => {
     const stored = await store.runs.get(id);
@@ -115,7 +135,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     },
     buildDataMap: creation => dataMaps.build(creation),
 
-    getRun,
+    getRun: async id => await costs.describe(await getRun(id)),
     async listRuns(page) {
       const list = (limit: number, before?: number) => store.runs.list(limit, before);
       const {records, nextPageToken} = await readPage('Cannot list runs', page, list);
@@ -127,7 +147,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
       try {
         for (let run = await getRun(id); ; run = await getRun(id)) {
           const leftMs = end - performance.now();
-          if (run.etag !== etag || leftMs <= 0) return run;
+          if (run.etag !== etag || leftMs <= 0) return await costs.describe(run);
           await watch.wait(signal, leftMs);
         }
       } finally {
@@ -164,6 +184,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
       if (isClosed) return;
       isClosed = true;
       await runner.close(graceMs);
+      energy?.close();
       await splitFiles.close();
       await mapFiles.close();
       await sql.close();
@@ -172,5 +193,6 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     onEvent: listener => void eventListeners.push(listener),
     onStep: listener => void stepListeners.push(listener),
     trainerPid: () => runner.trainerPid,
+    isDeviceLent: () => runner.isLent,
   };
 }

@@ -50,6 +50,7 @@ export class DataMaps {
     const repeated = await this.findRepeated(creation);
     if (repeated) return repeated;
     const {run, selection} = await this.check(creation);
+    const began = performance.now();
     const built = await this.buildMap(creation, selection, run);
     const {map, subset} = built;
     const isSelected = new Uint8Array(map.numInstances);
@@ -57,7 +58,7 @@ export class DataMaps {
     const {record, identity} = await this.describe(creation, selection, run, built, isSelected);
     if (creation.validateOnly) return record;
     const file = await this.files.put(encodeMap(map, subset, isSelected, record.metrics ?? []));
-    return await this.add({map: record, file, identity}, creation);
+    return await this.add({map: {...record, buildMs: performance.now() - began}, file, identity}, creation);
   }
 
   /** The run and the selection with every default filled in. Reads no dynamics. */
@@ -75,6 +76,16 @@ export class DataMaps {
   /** Name of the columns file of a map that exists. */
   async file(id: string): Promise<string> {
     return (await this.stored(id)).file;
+  }
+
+  /** What a map selects, ascending; it may be one that was described and never kept. */
+  async selectionOf(map: DataMapRecord): Promise<Int32Array> {
+    const stored = await this.catalog.getDataMap(map.id);
+    if (stored) return await this.selectedInstances(stored.file);
+    const {run: id, epochs, variabilityEstimator, selection} = map;
+    const {run} = (await this.store.runs.get(id))!;
+    const creation = {run: id, epochs, variabilityEstimator, validateOnly: true};
+    return (await this.buildMap(creation, selection, run)).subset.instances;
   }
 
   async read(id: string): Promise<DataMapColumns> {

@@ -12,7 +12,7 @@ import type {FileStore} from './file-store.js';
 import {notFound} from './not-found.js';
 import {readPage} from './pages.js';
 import {readSplitFile, splitFileBytes} from './split-file.js';
-import type {SqlCatalog} from './sql-catalog.js';
+import type {SqlCatalog, StoredSplit} from './sql-catalog.js';
 import type {SplitSource} from './trainer-protocol.js';
 import type {DatasetRecord, SplitRecord} from './types.js';
 
@@ -64,10 +64,20 @@ export class Datasets {
 
   /** Where a split that exists is read from. */
   async source(dataset: string, name: string): Promise<SplitSource> {
+    const {split, file} = await this.split(dataset, name);
+    const {isOutOfDistribution} = split;
+    return {split: name, isOutOfDistribution, file: this.files.path(file), sha256: file};
+  }
+
+  /** Of a split that exists. */
+  async instanceCount(dataset: string, name: string): Promise<number> {
+    return (await this.split(dataset, name)).split.instanceCount;
+  }
+
+  private async split(dataset: string, name: string): Promise<StoredSplit> {
     const found = (await this.catalog.splits(dataset)).find(({split}) => split.name === name);
     if (!found) throw new Error(`Dataset ${dataset} has no split ${name}`);
-    const {isOutOfDistribution} = found.split;
-    return {split: name, isOutOfDistribution, file: this.files.path(found.file), sha256: found.file};
+    return found;
   }
 
   /** Everything that can be wrong before the first byte. */

@@ -1,17 +1,26 @@
-// A classifier in; the same one out, which counts its floating-point operations and lets the event loop turn between batches.
+// A classifier in; the same one out, which counts its operations, times its predictions and lets the event loop turn between batches.
 import {setImmediate as nextTurn} from 'node:timers/promises';
 import type {Batch, NamedTensor} from '../data/types.js';
 import type {Classifier, LoadReport, StepResult} from '../model/classifier.js';
-import {type EncoderShape, forwardFlops, trainingFlops} from '../pipeline/cost.js';
+import {type CountFlops, type EncoderShape, forwardFlops, trainingFlops} from '../pipeline/cost.js';
+import {RateFit} from '../pipeline/predict-cost.js';
 
 export class MeteredClassifier implements Classifier {
-  /** Of training and evaluation so far. */
-  flops = 0;
+  /** Of training and of evaluation so far, and of the last step. */
+  readonly flops = {training: 0, evaluation: 0, lastStep: 0};
+  /** Of predictions but the first, at which a graph is made. */
+  readonly predictions = new RateFit();
+  numPredictions = 0;
+  private readonly countTraining: CountFlops;
+  private readonly countForward: CountFlops;
 
   constructor(
     private readonly classifier: Classifier,
-    private readonly shape: EncoderShape,
-  ) {}
+    shape: EncoderShape,
+  ) {
+    this.countTraining = trainingFlops(shape);
+    this.countForward = forwardFlops(shape);
+  }
 
   get numClasses(): number {
     return this.classifier.numClasses;
@@ -22,15 +31,20 @@ export class MeteredClassifier implements Classifier {
   }
 
   async trainStep(batch: Batch, options: {step: number; learningRate: number}): Promise<StepResult> {
-    this.flops += trainingFlops(this.shape, sizeOf(batch));
+    this.flops.lastStep = this.countTraining(lengthsOf(batch));
+    this.flops.training += this.flops.lastStep;
     return await this.classifier.trainStep(batch, options);
   }
 
   async predict(batch: Batch): Promise<Float32Array> {
-    this.flops += forwardFlops(this.shape, sizeOf(batch));
+    const began = performance.now();
+    const flops = this.countForward(lengthsOf(batch));
+    this.flops.evaluation += flops;
     // An evaluation yields no events meanwhile: this is where a wish to stop is heard.
     await nextTurn();
-    return await this.classifier.predict(batch);
+    const logits = await this.classifier.predict(batch);
+    if (this.numPredictions++ > 0) this.predictions.add(flops, (performance.now() - began) / 1000);
+    return logits;
   }
 
   weights(): NamedTensor[] {
@@ -54,4 +68,10 @@ export class MeteredClassifier implements Classifier {
   }
 }
 
-const sizeOf = ({batchSize, length}: Batch) => ({instances: batchSize, tokens: batchSize * length});
+/** Real tokens of each row. */
+function lengthsOf({attentionMask, batchSize, length}: Batch): Int32Array {
+  const lengths = new Int32Array(batchSize);
+  for (let place = 0; place < attentionMask.length; place++)
+    lengths[Math.floor(place / length)] += attentionMask[place];
+  return lengths;
+}

@@ -1,9 +1,9 @@
 // A stored run and what happened to it in; the next version and the events that say so out. Pure: times come in.
 import type {PlainError} from '../errors.js';
-import type {Evaluation} from '../pipeline/types.js';
+import type {Evaluation, TrainingWarningCode} from '../pipeline/types.js';
 import {workerLost} from './run-errors.js';
 import type {Change, StoredRun} from './store.js';
-import type {LogEvent, RunRecord, TrainingCost} from './types.js';
+import type {LogEvent, RunRecord, RunWarning, TrainingCost} from './types.js';
 
 const changed = (stored: StoredRun): LogEvent => ({kind: 'run-changed', run: stored.run});
 const withRun = (stored: StoredRun, run: Partial<RunRecord>): StoredRun => ({...stored, run: {...stored.run, ...run}});
@@ -47,14 +47,16 @@ function discarded(stored: StoredRun, reason: string): Change {
   const {run, work} = stored;
   const {cost, progress} = run;
   const steps = work.checkpoint?.steps ?? 0;
+  const keptSteps = work.keptBest?.steps ?? 0;
   const wasted = Math.max(0, cost.acceleratorMs - work.keptAcceleratorMs);
   const after: StoredRun = {
     ...withRun(stored, {
-      progress: {...progress, steps, trainLoss: undefined, estimatedRemainingMs: undefined},
+      progress: {...progress, steps, keptSteps, trainLoss: undefined, estimatedRemainingMs: undefined},
       cost: {...cost, wastedAcceleratorMs: cost.wastedAcceleratorMs + wasted},
       evaluations: work.keptEvaluations,
+      warnings: run.warnings?.filter(warning => warning.steps <= steps),
     }),
-    work: {...work, keptAcceleratorMs: cost.acceleratorMs},
+    work: {...work, keptAcceleratorMs: cost.acceleratorMs, best: work.keptBest},
   };
   return {stored: after, events: [{kind: 'epochs-discarded', firstEpoch: progress.committedEpochs, steps, reason}]};
 }
@@ -88,7 +90,7 @@ export interface Live {
   steps: number;
   trainLoss: number | undefined;
   estimatedRemainingMs: number | undefined;
-  cost: Pick<TrainingCost, 'acceleratorMs' | 'trainedInstances' | 'trainedTokens' | 'flops'>;
+  cost: Omit<TrainingCost, 'wallMs' | 'queueMs' | 'wastedAcceleratorMs'>;
 }
 
 export function progressed(stored: StoredRun, {cost, ...progress}: Live, now: number): StoredRun {
@@ -106,12 +108,36 @@ export function epochCommitted(
   const {run, work} = stored;
   return {
     ...withRun(stored, {progress: {...run.progress, committedEpochs: epoch + 1}}),
-    work: {...work, checkpoint, keptAcceleratorMs: run.cost.acceleratorMs, keptEvaluations: run.evaluations},
+    work: {
+      ...work,
+      ...{checkpoint, keptAcceleratorMs: run.cost.acceleratorMs, keptEvaluations: run.evaluations},
+      keptBest: work.best,
+    },
   };
 }
 
-export function evaluated(stored: StoredRun, evaluations: Evaluation[], steps: number): StoredRun {
-  const {work} = stored;
+/** best: the weights that were evaluated, where early stopping finds them the best so far. Else it keeps an earlier round. */
+export function evaluated(
+  stored: StoredRun,
+  {evaluations, steps, best}: {evaluations: Evaluation[]; steps: number; best?: {file: string; sha256: string}},
+): StoredRun {
+  const {run, work} = stored;
+  if (run.earlyStopping && !best) return stored;
   const isOfCheckpoint = work.checkpoint?.steps === steps;
-  return {...withRun(stored, {evaluations}), work: isOfCheckpoint ? {...work, keptEvaluations: evaluations} : work};
+  const kept = best && {...best, steps};
+  const progress = kept ? {...run.progress, keptSteps: steps} : run.progress;
+  return {
+    ...withRun(stored, {evaluations, progress}),
+    work: {...work, best: kept, ...(isOfCheckpoint && {keptEvaluations: evaluations, keptBest: kept})},
+  };
+}
+
+/** Those that the trainer tells; others follow from the run's data map. */
+export const isOfTraining = (code: RunWarning['code']): code is TrainingWarningCode =>
+  code === 'OUT_OF_DISTRIBUTION_GAP' || code === 'NOT_CONVERGING';
+
+export function warned(stored: StoredRun, warnings: RunWarning[]): Change {
+  const events = warnings.map((warning): LogEvent => ({kind: 'run-warned', warning}));
+  if (warnings.length === 0) return {stored, events};
+  return {stored: withRun(stored, {warnings: [...(stored.run.warnings ?? []), ...warnings]}), events};
 }

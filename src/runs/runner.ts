@@ -1,12 +1,15 @@
 // The queue in, one attempt after the other out: claims runs, sweeps leases that ran out, hands back what it holds when it closes.
 import {join} from 'node:path';
+import type {Evaluation, WarningThresholds} from '../pipeline/types.js';
 import {Attempt, type AttemptContext} from './attempt.js';
 import {removeLeftovers} from './checkpoints.js';
 import {readCommittedEpochs} from './committed-epochs.js';
 import type {DataMaps} from './data-maps.js';
 import type {Datasets} from './datasets.js';
+import {findErmRun} from './erm-run.js';
+import {evaluationRounds} from './evaluation-rounds.js';
 import {isDeadOwner} from './owner.js';
-import {lost, started} from './run-changes.js';
+import {isOfTraining, lost, started} from './run-changes.js';
 import {isTerminal} from './run-state.js';
 import type {StoredRun} from './store.js';
 import type {TrainerJob} from './trainer-protocol.js';
@@ -19,6 +22,8 @@ export interface RunnerContext extends AttemptContext {
   tokensFolder: string;
   datasets: Datasets;
   dataMaps: DataMaps;
+  /** Of trainings; our defaults when undefined. */
+  warningThresholds?: WarningThresholds;
 }
 
 export class Runner {
@@ -29,6 +34,9 @@ export class Runner {
   /** Settles when the queue has been served; while that lasts, a wish to serve it again is kept. */
   private turning: Promise<void> | undefined;
   private isTurnWanted = false;
+  /** Settles when the device, lent for other work, is free again. */
+  private lent: Promise<unknown> | undefined;
+  private readonly closing = new AbortController();
 
   constructor(private readonly context: RunnerContext) {}
 
@@ -45,6 +53,10 @@ export class Runner {
   /** Process id of the trainer at work. */
   get trainerPid(): number | undefined {
     return this.current?.attempt.childPid;
+  }
+
+  get isLent(): boolean {
+    return this.lent !== undefined;
   }
 
   /** A run was set to CANCELLING. */
@@ -65,10 +77,24 @@ export class Runner {
     this.mayClaim = false;
   }
 
+  /** Runs the work while no run begins; undefined, and nothing is done, where one holds the device. The signal ends it at close(). */
+  async borrow<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+    while (this.lent || this.turning) await (this.lent ?? this.turning)?.catch(() => {});
+    if (this.current || this.isClosing) return undefined;
+    const result = work(this.closing.signal);
+    this.lent = result.finally(() => {
+      this.lent = undefined;
+      this.wake();
+    });
+    return await (this.lent as Promise<T>);
+  }
+
   async close(graceMs: number): Promise<void> {
     this.isClosing = true;
+    this.closing.abort();
     clearInterval(this.timer);
     await this.turning;
+    await this.lent?.catch(() => {});
     this.current?.attempt.drain(graceMs);
     await this.current?.done;
   }
@@ -87,7 +113,7 @@ export class Runner {
     this.isTurnWanted = false;
     try {
       await this.sweep();
-      if (this.mayClaim && !this.isClosing && !this.current) await this.claim();
+      if (this.mayClaim && !this.isClosing && !this.current && !this.lent) await this.claim();
     } catch (error) {
       // Such as a full disk: the next turn tries again.
       logger.error({error: String(error)}, 'The queue could not be served');
@@ -130,10 +156,9 @@ export class Runner {
   }
 
   private async prepare({run, work}: StoredRun): Promise<TrainerJob> {
-    const {datasets, dataMaps, runsFolder, tokensFolder, store, reserve, logger} = this.context;
+    const {datasets, dataMaps, runsFolder, tokensFolder, reserve, logger} = this.context;
     await reserve.take().catch(error => logger.warn({error: String(error)}, 'There is no room to set aside'));
     const {spec, progress} = run;
-    const {checkpoint} = work;
     const folder = join(runsFolder, run.uid);
     return {
       attempt: run.attempt,
@@ -143,15 +168,38 @@ export class Runner {
       classNames: (await datasets.get(spec.dataset)).classNames,
       spec,
       totalSteps: progress.totalSteps,
+      scheduleSteps: work.scheduleSteps,
+      earlyStopping: run.earlyStopping,
+      baseline: await this.baseline(run),
+      warningThresholds: this.context.warningThresholds,
+      isMain: run.kind === 'MAIN',
       train: await datasets.source(spec.dataset, spec.trainSplit),
       evaluationSets: await Promise.all(spec.evaluationSplits.map(split => datasets.source(spec.dataset, split))),
       instances: work.dataMapFile === undefined ? undefined : await dataMaps.selectedInstances(work.dataMapFile),
-      resume: checkpoint && {
-        checkpoint: {...checkpoint, file: join(folder, checkpoint.file)},
-        steps: checkpoint.steps,
-        evaluatedSteps: run.evaluations[0]?.steps ?? 0,
-        committedEpochs: await readCommittedEpochs(store.log, run.id),
-      },
+      resume: await this.resume({run, work}, folder),
     };
+  }
+
+  private async resume({run, work}: Pick<StoredRun, 'run' | 'work'>, folder: string): Promise<TrainerJob['resume']> {
+    const {log} = this.context.store;
+    const {checkpoint, best} = work;
+    if (!checkpoint) return undefined;
+    const inFolder = <F extends {file: string}>(kept: F): F => ({...kept, file: join(folder, kept.file)});
+    return {
+      checkpoint: inFolder(checkpoint),
+      steps: checkpoint.steps,
+      rounds: await evaluationRounds(log, run.id),
+      committedEpochs: await readCommittedEpochs(log, run.id),
+      warned: (run.warnings ?? []).map(({code}) => code).filter(isOfTraining),
+      best: best && inFolder(best),
+    };
+  }
+
+  /** Evaluations of the ERM run that a main run would replace. */
+  private async baseline({kind, method, spec}: RunRecord): Promise<Evaluation[] | undefined> {
+    if (kind !== 'MAIN' || method === 'erm') return undefined;
+    const {store, datasets} = this.context;
+    const numTrain = await datasets.instanceCount(spec.dataset, spec.trainSplit);
+    return (await findErmRun(store.runs, spec, numTrain))?.evaluations;
   }
 }

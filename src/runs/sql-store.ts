@@ -166,11 +166,13 @@ class SqlEventLog implements EventLog {
       'select seq, attempt, body from events where run_id = ? and seq >= ? order by seq limit ?',
       ...[runId, sequence, limit],
     );
-    return rows.map(({seq, attempt, body}) => ({
-      sequence: Number(seq),
-      attempt: Number(attempt),
-      ...decodeEvent(body as Uint8Array),
-    }));
+    return rows.map(storedEvent);
+  }
+
+  async readKinds(runId: string, kinds: LogEvent['kind'][]): Promise<StoredEvent[]> {
+    const places = kinds.map(() => '?').join(', ');
+    const select = `select seq, attempt, body from events where run_id = ? and kind in (${places}) order by seq`;
+    return (await this.sql.rows(select, runId, ...kinds)).map(storedEvent);
   }
 
   async lastSequence(runId: string): Promise<number> {
@@ -191,6 +193,12 @@ class SqlEventLog implements EventLog {
     }));
   }
 }
+
+const storedEvent = ({seq, attempt, body}: Row): StoredEvent => ({
+  sequence: Number(seq),
+  attempt: Number(attempt),
+  ...decodeEvent(body as Uint8Array),
+});
 
 function runExists(id: string): FtftError {
   return new FtftError('ALREADY_EXISTS', `Cannot make run ${id}: there is a run of this name`, {

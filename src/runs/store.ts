@@ -2,6 +2,7 @@
 // every implementation.
 
 import type {PlainError} from '../errors.js';
+import type {Rates} from '../pipeline/predict-cost.js';
 import type {Evaluation} from '../pipeline/types.js';
 import type {LogEvent, RunKind, RunRecord, RunState, StoredEvent} from './types.js';
 
@@ -19,6 +20,13 @@ export interface WorkState {
   keptEvaluations: Evaluation[];
   /** file: its name in the run's folder. */
   checkpoint?: {file: string; sha256: string; steps: number};
+  /** Weights of the best evaluation so far, under early stopping; and what that was at the last checkpoint. */
+  best?: {file: string; sha256: string; steps: number};
+  keptBest?: {file: string; sha256: string; steps: number};
+  /** Updates that the learning-rate schedule spans; the step budget when undefined. */
+  scheduleSteps?: number;
+  /** How long the parts of this run took, for estimates of others; of one that succeeded at its first attempt. */
+  rates?: Rates;
   /** Why a run is CANCELLING. */
   stopReason?: PlainError;
 }
@@ -77,6 +85,8 @@ export interface EventLog {
   append(target: Lease | {runId: string}, change: MakeChange): Promise<StoredEvent[] | undefined>;
   /** In order of sequence, from `sequence` on. */
   read(runId: string, sequence: number, limit: number): Promise<StoredEvent[]>;
+  /** All of these kinds, in order. */
+  readKinds(runId: string, kinds: LogEvent['kind'][]): Promise<StoredEvent[]>;
   /** 0 when the log is empty. */
   lastSequence(runId: string): Promise<number>;
   /** Sequences of the events that bound epochs, in order. */

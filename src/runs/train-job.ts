@@ -2,14 +2,18 @@
 import {join} from 'node:path';
 import {openCheckpoint, saveModelFolder} from '../data/checkpoint.js';
 import {loadTokenizer} from '../data/tokenizer.js';
+import type {NamedTensor} from '../data/types.js';
+import {encoderShape} from '../pipeline/cost.js';
 import {fineTuneMain} from '../pipeline/fine-tune-main.js';
 import type {loadClassifier} from '../pipeline/load-classifier.js';
+import type {Rates} from '../pipeline/predict-cost.js';
 import {trainReference} from '../pipeline/train-reference.js';
-import type {TrainingOptions} from '../pipeline/types.js';
+import type {EvaluationSet, TokenizedDataset, TrainingEvent, TrainingOptions} from '../pipeline/types.js';
 import {loadCheckpoint, saveCheckpoint} from './checkpoints.js';
 import {MeteredClassifier} from './metered-classifier.js';
 import {loadTokens} from './tokens.js';
-import type {FromTrainer, SplitSource, TrainerJob} from './trainer-protocol.js';
+import {TrainerMeter} from './trainer-meter.js';
+import type {CheckpointFile, FromTrainer, SplitSource, TrainerJob} from './trainer-protocol.js';
 
 export type LoadClassifier = typeof loadClassifier;
 type Progress = Extract<FromTrainer, {kind: 'event' | 'epoch'}>;
@@ -20,65 +24,140 @@ export interface JobContext {
   tell(message: Progress): Promise<void>;
 }
 
+/** What the files hold that the run keeps, and what the attempt took. */
+type Done = Omit<Extract<FromTrainer, {kind: 'done'}>, 'kind'>;
+
 /** Throws FtftErrors of training, of damaged files and of a full disk; the signal's reason when it is stopped. */
-export async function train(
-  job: TrainerJob,
+export async function train(job: TrainerJob, load: LoadClassifier, context: JobContext): Promise<Done> {
+  const meter = new TrainerMeter();
+  const {dataset, evaluationSets, classifier} = await prepare(job, load, context.signal, meter);
+  try {
+    const {resume, instances} = job;
+    if (resume) classifier.restore(await loadCheckpoint(resume.checkpoint));
+    const options = trainingOptions(job, evaluationSets, context.signal);
+    const events = job.isMain
+      ? fineTuneMain(classifier, dataset, instances ?? everyInstance(dataset), options)
+      : trainReference(classifier, dataset, options);
+    const teller = new Teller(job, classifier, meter, context);
+    for await (const event of events) await teller.tell(event);
+    const {best} = teller;
+    const tensors = best ? await loadCheckpoint(best) : classifier.weights();
+    const modelFolder = await saveModel(job, classifier, tensors, meter);
+    const rates: Rates | undefined = resume ? undefined : meter.rates();
+    return {modelFolder, spent: meter.spent, keptSteps: best?.steps ?? teller.steps, rates};
+  } finally {
+    classifier.dispose();
+  }
+}
+
+/** Texts as tokens, and the model. */
+export async function prepare(
+  job: Pick<TrainerJob, 'spec' | 'classNames' | 'modelFolder' | 'tokensFolder' | 'train' | 'evaluationSets'>,
   load: LoadClassifier,
-  {signal, tell}: JobContext,
-): Promise<{modelFolder: string; flops: number}> {
-  const {spec, classNames, resume} = job;
-  const {config} = await openCheckpoint(job.modelFolder);
-  const tokenizer = await loadTokenizer(job.modelFolder, config.vocabSize);
-  const tokens = (source: SplitSource) =>
-    loadTokens(source, tokenizer, {
-      folder: job.tokensFolder,
-      maxLength: spec.maxLength,
-      numClasses: classNames.length,
-      signal,
+  signal: AbortSignal,
+  meter: TrainerMeter,
+): Promise<{dataset: TokenizedDataset; evaluationSets: EvaluationSet[]; classifier: MeteredClassifier}> {
+  const {spec, classNames, modelFolder} = job;
+  const {config} = await openCheckpoint(modelFolder);
+  const began = performance.now();
+  const tokenizer = await loadTokenizer(modelFolder, config.vocabSize);
+  const tokens = (source: SplitSource) => {
+    const {maxLength} = spec;
+    return loadTokens(source, tokenizer, {
+      ...{folder: job.tokensFolder, maxLength, numClasses: classNames.length, signal},
     });
+  };
   const dataset = await tokens(job.train);
-  const evaluationSets: TrainingOptions['evaluationSets'] = [];
+  const evaluationSets: EvaluationSet[] = [];
   for (const source of job.evaluationSets) evaluationSets.push({...source, dataset: await tokens(source)});
+  const tokensSeconds = secondsSince(began);
 
   const {seed, weightDecay} = spec;
-  const loaded = await load(job.modelFolder, {
+  const loaded = await load(modelFolder, {
     layers: spec.layers || undefined,
     classNames,
     seed,
     weightDecay,
     precision: spec.precision === 'BFLOAT16' ? 'bfloat16' : 'float32',
   });
-  const classifier = new MeteredClassifier(loaded, {
-    numLayers: spec.layers || config.numHiddenLayers,
-    hiddenSize: config.hiddenSize,
-    intermediateSize: config.intermediateSize,
-    numClasses: classNames.length,
-  });
-  try {
-    if (resume) classifier.restore(await loadCheckpoint(resume.checkpoint));
-    const options: TrainingOptions = {...spec, totalSteps: job.totalSteps, evaluationSets, signal, resume};
-    const events = job.instances
-      ? fineTuneMain(classifier, dataset, job.instances, options)
-      : trainReference(classifier, dataset, options);
-    for await (const event of events) {
-      if (event.kind !== 'epoch') {
-        await tell({kind: 'event', event, flops: classifier.flops});
-        continue;
-      }
-      const began = performance.now();
-      const file = join(job.folder, `checkpoint-attempt-${job.attempt}-epoch-${event.epoch}.safetensors`);
-      const checkpoint = await saveCheckpoint(file, classifier.state());
-      const checkpointSeconds = (performance.now() - began) / 1000;
-      await tell({kind: 'epoch', event, flops: classifier.flops, checkpoint, checkpointSeconds});
+  const shape = encoderShape(config, spec.layers || config.numHiddenLayers, classNames.length);
+  const classifier = new MeteredClassifier(loaded, shape);
+  meter.loaded(classifier, tokensSeconds);
+  return {dataset, evaluationSets, classifier};
+}
+
+function trainingOptions(job: TrainerJob, evaluationSets: EvaluationSet[], signal: AbortSignal): TrainingOptions {
+  const {spec, totalSteps, scheduleSteps, earlyStopping, baseline, warningThresholds, resume} = job;
+  const evaluationIntervalSteps = earlyStopping?.evaluationIntervalSteps ?? spec.evaluationIntervalSteps;
+  return {
+    ...spec,
+    ...{totalSteps, scheduleSteps, evaluationIntervalSteps, evaluationSets},
+    ...{earlyStopping, baseline, warningThresholds, signal, resume},
+  };
+}
+
+/** Tells the parent what training tells, each with what must be on disk before. */
+class Teller {
+  /** Weights of the best round so far, under early stopping. */
+  best: (CheckpointFile & {steps: number}) | undefined;
+  steps: number;
+
+  constructor(
+    private readonly job: TrainerJob,
+    private readonly classifier: MeteredClassifier,
+    private readonly meter: TrainerMeter,
+    private readonly context: JobContext,
+  ) {
+    this.best = job.resume?.best;
+    this.steps = job.resume?.steps ?? 0;
+  }
+
+  async tell(event: TrainingEvent): Promise<void> {
+    const {meter, context} = this;
+    const began = performance.now();
+    if (event.kind === 'epoch') {
+      const checkpoint = await this.save(`epoch-${event.epoch}`, this.classifier.state());
+      const checkpointSeconds = secondsSince(began);
+      await context.tell({kind: 'epoch', event, spent: meter.spent, checkpoint});
+      meter.committed(secondsSince(began), checkpointSeconds);
+      return;
     }
-    const modelFolder = join(job.folder, `model-attempt-${job.attempt}`);
-    await saveModelFolder(modelFolder, {
-      config: classifier.config(),
-      tensors: classifier.weights(),
-      tokenizerFolder: job.modelFolder,
-    });
-    return {modelFolder, flops: classifier.flops};
-  } finally {
-    classifier.dispose();
+    if (event.kind === 'step') this.steps = event.steps;
+    if (event.kind === 'evaluations') meter.evaluated(event.seconds);
+    const best = await this.saveBest(event);
+    await context.tell({kind: 'event', event, spent: meter.spent, ...(best && {best})});
+    if (event.kind === 'step') meter.step(event, event.seconds + secondsSince(began));
+  }
+
+  private async saveBest(event: TrainingEvent): Promise<CheckpointFile | undefined> {
+    if (event.kind !== 'evaluations' || !event.watch?.isBest) return undefined;
+    const best = await this.save(`best-${event.steps}`, this.classifier.weights());
+    this.best = {...best, steps: event.steps};
+    return best;
+  }
+
+  private async save(name: string, tensors: NamedTensor[]): Promise<CheckpointFile> {
+    const began = performance.now();
+    const {folder, attempt} = this.job;
+    const file = await saveCheckpoint(join(folder, `checkpoint-attempt-${attempt}-${name}.safetensors`), tensors);
+    this.meter.saved(secondsSince(began));
+    return file;
   }
 }
+
+async function saveModel(
+  {folder, attempt, modelFolder: tokenizerFolder}: TrainerJob,
+  classifier: MeteredClassifier,
+  tensors: NamedTensor[],
+  meter: TrainerMeter,
+): Promise<string> {
+  const began = performance.now();
+  const modelFolder = join(folder, `model-attempt-${attempt}`);
+  await saveModelFolder(modelFolder, {config: classifier.config(), tensors, tokenizerFolder});
+  meter.saved(secondsSince(began));
+  return modelFolder;
+}
+
+const everyInstance = ({labels}: TokenizedDataset): Int32Array => Int32Array.from(labels, (_, i) => i);
+
+const secondsSince = (began: number): number => (performance.now() - began) / 1000;

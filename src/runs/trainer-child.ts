@@ -2,7 +2,7 @@
 import {type ChildProcess, fork} from 'node:child_process';
 import {constants, setPriority} from 'node:os';
 import {createInterface} from 'node:readline';
-import type {FromTrainer, ToTrainer, TrainerJob} from './trainer-protocol.js';
+import type {FromTrainer, ToTrainer} from './trainer-protocol.js';
 
 /** What TensorFlow says of itself at each start, before any log level of ours applies. */
 const startUpNotice = /absl::InitializeLog\(\)|oneDNN custom operations are on/;
@@ -17,7 +17,7 @@ export class TrainerChild {
   private stopTimer: NodeJS.Timeout | undefined;
   private hasSpoken = false;
 
-  constructor(entry: string, job: TrainerJob, onMessage: (message: FromTrainer) => void) {
+  constructor(entry: string, first: Extract<ToTrainer, {job: unknown}>, onMessage: (message: FromTrainer) => void) {
     // Our standard output belongs to the program's own lines.
     this.child = fork(entry, [], {serialization: 'advanced', stdio: ['ignore', 2, 'pipe', 'ipc']});
     const {child} = this;
@@ -39,7 +39,7 @@ export class TrainerChild {
       });
     });
     if (child.pid !== undefined) lowerPriority(child.pid);
-    this.send({kind: 'start', job});
+    this.send(first);
   }
 
   get pid(): number | undefined {

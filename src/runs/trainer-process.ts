@@ -1,8 +1,9 @@
 // The child's side of the channel: one job in, its events out. The process ends with the job, or when its parent is gone.
 import {setImmediate as nextTurn} from 'node:timers/promises';
 import {FtftError, type PlainError} from '../errors.js';
-import {type LoadClassifier, train} from './train-job.js';
-import type {FromTrainer, ToTrainer, TrainerJob} from './trainer-protocol.js';
+import {measureRates} from './measure-rates.js';
+import {type JobContext, type LoadClassifier, train} from './train-job.js';
+import type {FromTrainer, ToTrainer} from './trainer-protocol.js';
 
 export function serveTrainer(loadClassifier: LoadClassifier): void {
   const stop = new AbortController();
@@ -12,31 +13,29 @@ export function serveTrainer(loadClassifier: LoadClassifier): void {
   // Ctrl-C reaches the whole process group; when to stop is the parent's to say.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
 
-  const run = async (job: TrainerJob): Promise<FromTrainer> => {
-    try {
-      const done = await train(job, loadClassifier, {
-        signal: stop.signal,
-        async tell(message) {
-          const isCommitted = new Promise<void>(resolve => {
-            committed = resolve;
-          });
-          await send(message);
-          if (message.kind === 'epoch') await isCommitted;
-          // A step may never leave the microtask queue: messages and the end of the parent are heard in a turn of the loop.
-          await nextTurn();
-        },
-      });
-      return {kind: 'done', ...done};
-    } catch (error) {
-      return stop.signal.aborted ? {kind: 'stopped'} : failure(error);
-    }
+  const tell: JobContext['tell'] = async message => {
+    const isCommitted = new Promise<void>(resolve => {
+      committed = resolve;
+    });
+    await send(message);
+    if (message.kind === 'epoch') await isCommitted;
+    // A step may never leave the microtask queue: messages and the end of the parent are heard in a turn of the loop.
+    await nextTurn();
   };
+  const work = async (message: Extract<ToTrainer, {job: unknown}>): Promise<FromTrainer> => {
+    const {signal} = stop;
+    if (message.kind === 'measure')
+      return {kind: 'measured', rates: await measureRates(message.job, loadClassifier, signal)};
+    return {kind: 'done', ...(await train(message.job, loadClassifier, {signal, tell}))};
+  };
+  const answer = (message: Extract<ToTrainer, {job: unknown}>): Promise<FromTrainer> =>
+    work(message).catch(error => (stop.signal.aborted ? {kind: 'stopped'} : failure(error)));
 
   process.on('message', async (message: ToTrainer) => {
     if (message.kind === 'stop') stop.abort();
     if (message.kind === 'committed') committed();
-    if (message.kind !== 'start') return;
-    await send(await run(message.job));
+    if (!('job' in message)) return;
+    await send(await answer(message));
     process.exit(0);
   });
 }

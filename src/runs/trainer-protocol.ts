@@ -1,7 +1,14 @@
 // What the runner and its child process say to each other. Errors cross as plain objects, columns as typed arrays.
 import type {PlainError} from '../errors.js';
-import type {EpochDynamics, TrainingEvent} from '../pipeline/types.js';
-import type {TrainingSpec} from './types.js';
+import type {Rates} from '../pipeline/predict-cost.js';
+import type {
+  EpochDynamics,
+  Evaluation,
+  TrainingEvent,
+  TrainingWarningCode,
+  WarningThresholds,
+} from '../pipeline/types.js';
+import type {Phases, RunEarlyStopping, TrainingSpec} from './types.js';
 
 export interface SplitSource {
   split: string;
@@ -26,32 +33,59 @@ export interface TrainerJob {
   classNames: string[];
   spec: TrainingSpec;
   totalSteps: number;
+  /** Updates that the learning-rate schedule spans; totalSteps when undefined. */
+  scheduleSteps?: number;
   train: SplitSource;
   evaluationSets: SplitSource[];
+  earlyStopping?: RunEarlyStopping;
+  /** Of the ERM run of the same model. */
+  baseline?: Evaluation[];
+  warningThresholds?: WarningThresholds;
+  /** A main run, whose dynamics may be of less than two epochs. */
+  isMain: boolean;
   /** Selected instances of a main run, ascending; all when undefined. */
   instances?: Int32Array;
   resume?: {
     checkpoint: CheckpointFile;
     steps: number;
-    evaluatedSteps: number;
+    rounds: Evaluation[][];
     committedEpochs: EpochDynamics[];
+    warned: TrainingWarningCode[];
+    /** Weights of the best round so far. */
+    best?: CheckpointFile & {steps: number};
   };
 }
 
+/** Texts and a model whose speed is asked for; instances: as in TrainerJob. */
+export type MeasureJob = Pick<
+  TrainerJob,
+  'spec' | 'classNames' | 'modelFolder' | 'tokensFolder' | 'train' | 'evaluationSets' | 'instances'
+>;
+
 export type ToTrainer =
   | {kind: 'start'; job: TrainerJob}
+  | {kind: 'measure'; job: MeasureJob}
   /** The epoch announced last is in the log. */
   | {kind: 'committed'}
   | {kind: 'stop'};
 
 type EpochEvent = Extract<TrainingEvent, {kind: 'epoch'}>;
 
+/** What the attempt has spent so far. */
+export interface Spent {
+  phases: Phases;
+  /** Most resident memory. */
+  peakMemoryBytes: number;
+}
+
 export type FromTrainer =
-  | {kind: 'event'; event: Exclude<TrainingEvent, EpochEvent>; flops: number}
+  /** best: the weights of a round that is the best so far, on disk before this is said. */
+  | {kind: 'event'; event: Exclude<TrainingEvent, EpochEvent>; spent: Spent; best?: CheckpointFile}
   /** The checkpoint is on disk before this is said; training goes on once it is committed. */
-  | {kind: 'epoch'; event: EpochEvent; flops: number; checkpoint: CheckpointFile; checkpointSeconds: number}
-  /** Folder in the hub's layout, whose name is the attempt's own. */
-  | {kind: 'done'; modelFolder: string; flops: number}
+  | {kind: 'epoch'; event: EpochEvent; spent: Spent; checkpoint: CheckpointFile}
+  /** Folder in the hub's layout, whose name is the attempt's own. keptSteps: of the weights in it. */
+  | {kind: 'done'; modelFolder: string; spent: Spent; keptSteps: number; rates: Rates | undefined}
+  | {kind: 'measured'; rates: Rates}
   | {kind: 'stopped'}
   | {kind: 'failed'; error: PlainError}
   /** A bug: for our log, not for callers. */

@@ -1,11 +1,11 @@
 // A request to train → a specification with every default filled in, or everything that is wrong with it.
 import {FtftError, invalidFields} from '../errors.js';
+import {defaultStepFraction} from '../pipeline/methods.js';
 import {budgetSteps, ermSteps, stepsPerEpoch} from '../pipeline/schedule.js';
-import type {RunCreation} from './api.js';
+import type {MainCreation, RunCreation} from './api.js';
+import {planEarlyStopping} from './early-stopping-request.js';
 import {FieldRules, shown} from './field-rules.js';
-import type {DataMapRecord, DatasetRecord, TrainingSpec} from './types.js';
-
-export type StepBudget = {maxSteps: number} | {stepFraction: number};
+import type {DataMapRecord, DatasetRecord, RunEarlyStopping, TrainingSpec} from './types.js';
 
 const defaults = {
   trainSplit: 'train',
@@ -20,8 +20,8 @@ const defaults = {
   seed: 0,
   maxAttempts: 3,
   priority: 0,
+  scheduleSpan: 'STEP_BUDGET',
 } as const;
-const defaultStepFraction = 1 / 3;
 const maxInt32 = 2 ** 31 - 1;
 
 /** What a run is to do, in numbers. */
@@ -31,13 +31,19 @@ export interface TrainingPlan {
   totalSteps: number;
   /** Epochs over the trained instances that these hold, the last one perhaps partial. */
   totalEpochs: number;
+  /** Updates that the learning-rate schedule spans, where that is not the budget. */
+  scheduleSteps?: number;
+  earlyStopping?: RunEarlyStopping;
 }
+
+/** What only a main run may have. */
+type MainRequest = Pick<MainCreation, 'method' | 'budget' | 'earlyStopping'>;
 
 /** dataset: undefined where there is none of that name; map: of a main run. INVALID_ARGUMENT/INVALID_FIELD with all violations. */
 export function planTraining(
   what: string,
   {id, spec: input, labels}: RunCreation,
-  {dataset, map, budget}: {dataset: DatasetRecord | undefined; map?: DataMapRecord; budget?: StepBudget},
+  {dataset, map, main = {}}: {dataset: DatasetRecord | undefined; map?: DataMapRecord; main?: MainRequest},
   kind: 'REFERENCE' | 'MAIN',
 ): TrainingPlan {
   const rules = new FieldRules();
@@ -52,17 +58,27 @@ export function planTraining(
   };
   checkNumbers(spec, kind, rules);
   checkSplits(spec, dataset, rules);
-  checkBudget(budget, rules);
-  if (rules.violations.length > 0) throw invalidFields(what, rules.violations);
-
+  checkBudget(main.budget, rules);
   const numTrain = dataset?.splits.find(({name}) => name === spec.trainSplit)?.instanceCount ?? 1;
   const ermLength = ermSteps(numTrain, spec.batchSize, spec.epochs);
-  const totalSteps = kind === 'REFERENCE' ? ermLength : stepsOf(budget, ermLength);
+  const totalSteps = kind === 'REFERENCE' ? ermLength : stepsOf(main, ermLength);
+  const spansErm = spec.scheduleSpan === 'ERM_LENGTH';
+  if (spansErm && dataset && totalSteps > ermLength)
+    rules.violate(
+      'spec.schedule_span',
+      `must be STEP_BUDGET where the budget, ${totalSteps} steps, is longer than ERM, ${ermLength} steps`,
+    );
   const epochSteps = Math.max(1, stepsPerEpoch(map?.selectedCount ?? numTrain, spec.batchSize));
+  const evaluationIntervalSteps = input.evaluationIntervalSteps ?? epochSteps;
+  const evaluated = {...spec, evaluationIntervalSteps};
+  const earlyStopping = main.earlyStopping && planEarlyStopping(main.earlyStopping, evaluated, dataset, rules);
+  if (rules.violations.length > 0) throw invalidFields(what, rules.violations);
   return {
-    spec: {...spec, evaluationIntervalSteps: input.evaluationIntervalSteps ?? epochSteps},
+    spec: evaluated,
     totalSteps,
     totalEpochs: Math.ceil(totalSteps / epochSteps),
+    ...(spansErm && {scheduleSteps: ermLength}),
+    ...(earlyStopping && {earlyStopping}),
   };
 }
 
@@ -83,15 +99,21 @@ export function checkMapServes(what: string, map: DataMapRecord, {dataset, train
       'DATA_MAP_NOT_FINAL',
       `must be final, but runs/${map.run} had not finished when it was built; build it anew`,
     );
-  if (map.selectedCount === 0)
-    throw refuse(
-      'SELECTION_EMPTY',
-      `must select at least one instance, it selects none of the ${map.requestedCount} asked for (${map.thresholdTieCount} scores lie at the threshold); RULE_RANK selects in spite of ties`,
-    );
 }
 
-function stepsOf(budget: StepBudget = {stepFraction: defaultStepFraction}, ermLength: number): number {
-  return 'maxSteps' in budget ? budget.maxSteps : budgetSteps(ermLength, budget.stepFraction);
+/** FAILED_PRECONDITION/SELECTION_EMPTY. */
+export function checkSelected(what: string, map: DataMapRecord): void {
+  if (map.selectedCount > 0) return;
+  throw new FtftError(
+    'FAILED_PRECONDITION',
+    `${what}: dataMaps/${map.id} must select at least one instance, it selects none of the ${map.requestedCount} asked for (${map.thresholdTieCount} scores lie at the threshold); RULE_RANK selects in spite of ties`,
+    {reason: 'SELECTION_EMPTY', resource: {type: 'DataMap', name: `dataMaps/${map.id}`}},
+  );
+}
+
+function stepsOf({budget, method}: MainRequest, ermLength: number): number {
+  if (budget && 'maxSteps' in budget) return budget.maxSteps;
+  return budgetSteps(ermLength, budget?.stepFraction ?? defaultStepFraction(method));
 }
 
 function otherSplits(dataset: DatasetRecord | undefined, trainSplit: string): string[] {
@@ -140,7 +162,7 @@ function checkSplits(spec: TrainingSpec, dataset: DatasetRecord | undefined, rul
   });
 }
 
-function checkBudget(budget: StepBudget | undefined, rules: FieldRules): void {
+function checkBudget(budget: MainRequest['budget'], rules: FieldRules): void {
   if (!budget) return;
   if ('maxSteps' in budget) rules.integer('max_steps', budget.maxSteps, 1, maxInt32);
   else

@@ -1,12 +1,17 @@
 // The nouns of runs/: records as stored and as handed to the server. Times are milliseconds since 1970; ids are the last part of names.
 import type {PlainError} from '../errors.js';
+import type {Method} from '../pipeline/methods.js';
+import type {Work} from '../pipeline/predict-cost.js';
 import type {
   DataMapDiagnostics,
   DiagnosticThresholds,
+  EarlyStopping,
   Evaluation,
   InstanceMetric,
   Selection,
+  TrainingWarningCode,
   VariabilityEstimator,
+  Watch,
 } from '../pipeline/types.js';
 import type {RunState} from './run-state.js';
 
@@ -57,9 +62,15 @@ export interface TrainingSpec {
   executionTimeoutMs?: number;
   maxAttempts: number;
   priority: number;
-  /** The log keeps no logits; undefined of runs that older versions stored. */
+  // Not of runs that older versions stored:
+  /** The log keeps no logits. */
   discardLogits?: boolean;
+  /** What the learning-rate schedule spans. */
+  scheduleSpan?: 'STEP_BUDGET' | 'ERM_LENGTH';
 }
+
+/** Every default filled in. */
+export type RunEarlyStopping = EarlyStopping & {evaluationIntervalSteps: number};
 
 /** What callers may leave out. */
 export type TrainingSpecInput = Partial<TrainingSpec> & Pick<TrainingSpec, 'dataset' | 'model'>;
@@ -84,6 +95,59 @@ export interface TrainingCost {
   trainedTokens: number;
   flops: number;
   wastedAcceleratorMs: number;
+  // Not of runs that older versions stored:
+  /** Steps made, those lost with a worker included. */
+  steps?: number;
+  trainedRealTokens?: number;
+  /** Undefined where it is not known. */
+  peakMemoryBytes?: number;
+  /** Undefined where the device does not tell. */
+  energy?: {joules: number; source: EnergySource};
+  phases?: Phases;
+}
+
+export type EnergySource = 'RAPL' | 'NVML';
+export type Phase = 'loading' | 'training' | 'dynamics' | 'evaluation' | 'checkpoint';
+/** What accelerator time went into. */
+export type Phases = Record<Phase, {ms: number; flops: number}>;
+
+/** What a model has cost with everything that it needed. */
+export interface MethodCost {
+  /** In the order of the work. */
+  parts: CostPart[];
+  /** Undefined where a part is not known. */
+  acceleratorMs: number | undefined;
+  flops: number;
+  /** Of the run that it replaces; run: undefined where it is an estimate. Undefined where neither is known. */
+  erm?: {run?: string; acceleratorMs: number | undefined; flops: number};
+}
+
+export interface CostPart {
+  item: 'reference' | 'dynamics' | 'data-map' | 'main' | 'evaluation';
+  acceleratorMs: number | undefined;
+  flops: number;
+}
+
+/** What a run is expected to cost. */
+export interface CostEstimate {
+  /** Undefined where no rate is known. */
+  source?: 'EARLIER_RUN' | 'MEASUREMENT';
+  sourceRun?: string;
+  /** Where the rate comes from, or why there is none. */
+  note: string;
+  /** To the end of the step budget. */
+  acceleratorMs?: number;
+  /** Under early stopping, were the first evaluation the best. */
+  leastAcceleratorMs?: number;
+  work: Work;
+  /** Of a main run. */
+  methodCost?: MethodCost;
+}
+
+export interface RunWarning {
+  code: TrainingWarningCode | 'FEW_EASY_INSTANCES' | 'REFERENCE_INEFFECTIVE';
+  message: string;
+  steps: number;
 }
 
 export interface RunRecord {
@@ -116,6 +180,14 @@ export interface RunRecord {
   caller?: string;
   /** W3C traceparent of the RPC that made the run, for span links. */
   traceParent?: string;
+  /** Of a main run that was asked for by method. */
+  method?: Method;
+  /** Of a main run; to the end of its budget when undefined. */
+  earlyStopping?: RunEarlyStopping;
+  warnings?: RunWarning[];
+  // Not stored, but found when the run is asked for:
+  methodCost?: MethodCost;
+  costEstimate?: CostEstimate;
 }
 
 export interface DataMapRecord {
@@ -138,6 +210,8 @@ export interface DataMapRecord {
   isFinal: boolean;
   createTime: number;
   // Not of maps that older versions stored:
+  /** Time that it took to build. */
+  buildMs?: number;
   /** Kept as columns. */
   metrics?: InstanceMetric[];
   scoreWindow?: number;
@@ -200,7 +274,8 @@ export type LogEvent =
       steps: number;
       cost: TrainingCost;
     }
-  | {kind: 'evaluations-made'; evaluations: Evaluation[]; cost: TrainingCost}
+  | {kind: 'evaluations-made'; evaluations: Evaluation[]; cost: TrainingCost; watch?: Watch}
+  | {kind: 'run-warned'; warning: RunWarning}
   | {kind: 'epochs-discarded'; firstEpoch: number; steps: number; reason: string};
 
 export interface StoredEvent {

@@ -12,8 +12,12 @@ import {
 import {fittingPage} from './page-size.js';
 import {notSupported, RequestChecks} from './request-checks.js';
 import {createOnce, requestKey} from './request-key.js';
+import {fromEarlyStopping, fromMethod} from './translate-main.js';
 import {toRun} from './translate-run.js';
 import {fromSpec} from './translate-spec.js';
+
+/** For what is wrong with a request alone. */
+const dryRun = {validateOnly: true, wantsEstimate: false, request: undefined};
 
 /** WaitRun without a timeout returns the run as it is after this time. */
 const longestWaitMs = 10 * 60_000;
@@ -36,12 +40,11 @@ export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>
         labels: request.labels,
         request: requestKey('TrainReference', TrainReferenceRequest, request, id),
         validateOnly: request.validateOnly,
+        wantsEstimate: request.validateOnly,
         traceParent,
         caller: caller.name,
       };
-      await throwAllViolations(checks, () =>
-        runs.trainReference({...creation, validateOnly: true, request: undefined}),
-      );
+      await throwAllViolations(checks, () => runs.trainReference({...creation, ...dryRun}));
       return {run: toRun(await createOnce(creation.request, runNamed(id), () => runs.trainReference(creation)))};
     },
 
@@ -50,19 +53,23 @@ export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>
       const id = checks.id('run_id', request.runId);
       checks.requestId(request.requestId);
       checks.labels(request.labels);
-      if (request.earlyStopping) checks.refuse('early_stopping');
+      const method = fromMethod(request.method, checks);
+      const needsNoMap = method === 'erm' && request.dataMap === '';
       const creation = {
         id,
-        dataMap: checks.name('data_map', 'dataMaps', request.dataMap),
+        method,
+        dataMap: needsNoMap ? '' : checks.name('data_map', 'dataMaps', request.dataMap),
         spec: fromSpec(request.spec, checks),
         budget: budgetOf(request, checks),
+        earlyStopping: fromEarlyStopping(request.earlyStopping, checks),
         labels: request.labels,
         request: requestKey('FineTuneMain', FineTuneMainRequest, request, id),
         validateOnly: request.validateOnly,
+        wantsEstimate: request.validateOnly,
         traceParent,
         caller: caller.name,
       };
-      await throwAllViolations(checks, () => runs.fineTuneMain({...creation, validateOnly: true, request: undefined}));
+      await throwAllViolations(checks, () => runs.fineTuneMain({...creation, ...dryRun}));
       return {run: toRun(await createOnce(creation.request, runNamed(id), () => runs.fineTuneMain(creation)))};
     },
 

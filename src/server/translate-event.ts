@@ -1,7 +1,9 @@
 // Log events other than chunks → the event of a stream message.
+import type {Watch} from '../pipeline/types.js';
 import type {LogEvent} from '../runs/types.js';
-import type {StreamDynamicsResponse} from './gen/ftft/v1/dynamics.js';
-import {toCost, toEvaluation, toRun} from './translate-run.js';
+import type {EarlyStoppingState, StreamDynamicsResponse} from './gen/ftft/v1/dynamics.js';
+import {toCost} from './translate-cost.js';
+import {toEvaluation, toRun, toWarning} from './translate-run.js';
 
 export type WireEvent = NonNullable<StreamDynamicsResponse['event']>;
 
@@ -27,12 +29,24 @@ export function toWireEvent(event: Exclude<LogEvent, {kind: 'chunk'}>): WireEven
     case 'evaluations-made':
       return {
         $case: 'evaluationsMade',
-        value: {evaluations: event.evaluations.map(toEvaluation), cost: toCost(event.cost)},
+        value: {
+          evaluations: event.evaluations.map(toEvaluation),
+          cost: toCost(event.cost),
+          earlyStopping: toWatch(event.watch),
+        },
       };
+    case 'run-warned':
+      return {$case: 'runWarned', value: {warning: toWarning(event.warning)}};
     case 'epochs-discarded':
       return {
         $case: 'epochsDiscarded',
         value: {firstEpoch: event.firstEpoch, steps: event.steps, reason: event.reason},
       };
   }
+}
+
+function toWatch(watch: Watch | undefined): EarlyStoppingState | undefined {
+  if (!watch) return undefined;
+  const {score, bestScore, bestSteps, roundsSinceBest} = watch;
+  return {score, bestScore, bestSteps, roundsSinceBest};
 }

@@ -1,17 +1,21 @@
 // Run records → messages.
 import type {Evaluation} from '../pipeline/types.js';
-import type {RunKind, RunProgress, RunRecord, RunState, TrainingCost, TrainingSpec} from '../runs/types.js';
+import type {RunKind, RunProgress, RunRecord, RunState, RunWarning, TrainingSpec} from '../runs/types.js';
 import {toStatus} from './error-status.js';
 import {
   Precision,
   type Run,
   Run_Kind,
   Run_State,
-  type TrainingCost as WireCost,
+  RunWarning_Code,
+  ScheduleSpan,
   type Evaluation as WireEvaluation,
   type RunProgress as WireProgress,
   type TrainingSpec as WireSpec,
+  type RunWarning as WireWarning,
 } from './gen/ftft/v1/run.js';
+import {toCost, toCostEstimate, toMethodCost} from './translate-cost.js';
+import {toEarlyStopping, toMethod} from './translate-main.js';
 import {toDate, toDuration} from './translate-time.js';
 
 const states: Record<RunState, Run_State> = {
@@ -39,7 +43,7 @@ export function toRun(record: RunRecord): Run {
     state: states[record.state],
     spec: toSpec(record.spec),
     dataMap: record.dataMap === undefined ? '' : `dataMaps/${record.dataMap}`,
-    earlyStopping: undefined,
+    earlyStopping: toEarlyStopping(record.earlyStopping),
     attempt: record.attempt,
     progress: toProgress(record.progress),
     cost: toCost(record.cost),
@@ -53,6 +57,10 @@ export function toRun(record: RunRecord): Run {
     expireTime: undefined,
     queuePosition: record.queuePosition,
     modelUri: record.modelUri ?? '',
+    method: toMethod(record.method),
+    warnings: (record.warnings ?? []).map(toWarning),
+    costEstimate: toCostEstimate(record.costEstimate),
+    methodCost: toMethodCost(record.methodCost),
   };
 }
 
@@ -64,6 +72,7 @@ function toSpec(spec: TrainingSpec): WireSpec {
     precision: Precision[`PRECISION_${spec.precision}`],
     executionTimeout: toDuration(executionTimeoutMs),
     discardLogits: spec.discardLogits ?? false,
+    scheduleSpan: ScheduleSpan[`SCHEDULE_SPAN_${spec.scheduleSpan ?? 'STEP_BUDGET'}`],
   };
 }
 
@@ -71,19 +80,20 @@ function toProgress({estimatedRemainingMs, ...same}: RunProgress): WireProgress 
   return {...same, estimatedRemaining: toDuration(estimatedRemainingMs), trainLoss: same.trainLoss};
 }
 
-export function toCost(cost: TrainingCost): WireCost {
-  return {
-    acceleratorTime: toDuration(cost.acceleratorMs),
-    wallTime: toDuration(cost.wallMs),
-    queueTime: toDuration(cost.queueMs),
-    trainedInstances: cost.trainedInstances,
-    trainedTokens: cost.trainedTokens,
-    flops: cost.flops,
-    energyJoules: undefined,
-    wastedAcceleratorTime: toDuration(cost.wastedAcceleratorMs),
-  };
+export function toWarning({code, message, steps}: RunWarning): WireWarning {
+  return {code: RunWarning_Code[`CODE_${code}`], message, steps};
 }
 
-export function toEvaluation({isOutOfDistribution, ...same}: Evaluation): WireEvaluation {
-  return {...same, outOfDistribution: isOutOfDistribution};
+export function toEvaluation({isOutOfDistribution, classCounts = [], ...same}: Evaluation): WireEvaluation {
+  return {
+    ...same,
+    outOfDistribution: isOutOfDistribution,
+    calibrationError: same.calibrationError,
+    accuracyInterval: same.accuracyInterval,
+    classCounts: classCounts.map(({gold, predicted, correct}) => ({
+      goldCount: gold,
+      predictedCount: predicted,
+      correctCount: correct,
+    })),
+  };
 }

@@ -1,6 +1,6 @@
 // TrainingSpec of a request → what runs/ takes: fields left at their zero are left out, so that runs/ fills in the defaults.
 import type {TrainingSpecInput} from '../runs/types.js';
-import {Precision, type TrainingSpec} from './gen/ftft/v1/run.js';
+import {Precision, ScheduleSpan, type TrainingSpec} from './gen/ftft/v1/run.js';
 import type {RequestChecks} from './request-checks.js';
 
 /** Shapes only; runs/ judges the numbers. */
@@ -32,6 +32,7 @@ export function fromSpec(spec: TrainingSpec | undefined, checks: RequestChecks):
     maxAttempts: spec.maxAttempts || undefined,
     priority: spec.priority || undefined,
     discardLogits: spec.discardLogits || undefined,
+    scheduleSpan: scheduleSpanOf(spec.scheduleSpan, checks),
   });
 }
 
@@ -45,6 +46,16 @@ function precisionOf(precision: Precision, checks: RequestChecks): TrainingSpecI
     checks.violate('spec.precision', `must be a value of Precision, current value is ${precision}`);
   return undefined;
 }
+
+function scheduleSpanOf(span: ScheduleSpan, checks: RequestChecks): TrainingSpecInput['scheduleSpan'] {
+  if (span === ScheduleSpan.SCHEDULE_SPAN_UNSPECIFIED) return undefined;
+  return checks.choice('spec.schedule_span', scheduleSpans, span);
+}
+
+const scheduleSpans: Record<number, TrainingSpecInput['scheduleSpan']> = {
+  [ScheduleSpan.SCHEDULE_SPAN_STEP_BUDGET]: 'STEP_BUDGET',
+  [ScheduleSpan.SCHEDULE_SPAN_ERM_LENGTH]: 'ERM_LENGTH',
+};
 
 /** Spreading defaults under the input must not be undone by keys that hold undefined. */
 function withoutUndefined(input: TrainingSpecInput): TrainingSpecInput {

@@ -87,6 +87,15 @@ export function createMetrics(countRuns: () => Promise<RunCount[]>, build: Build
       'Floating-point operations of training and evaluation, estimated from the shapes of the model and its batches',
       ['kind', 'model'],
     ),
+    energy: counter(
+      'ftft_training_energy_joules_total',
+      'Energy of the device while it trained, other work on it included; only where the device tells',
+      ['kind', 'device'],
+    ),
+    runWarnings: counter('ftft_run_warnings_total', 'Marks of trainings that will not give what was hoped for', [
+      'kind',
+      'code',
+    ]),
     trainingLoss: gauge('ftft_training_loss', 'Mean training loss of the latest steps of the latest run', [
       'kind',
       'model',

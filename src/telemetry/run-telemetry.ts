@@ -11,6 +11,8 @@ export interface RunTelemetryOptions {
   device: 'cpu' | 'gpu';
 }
 
+type Counted = 'acceleratorMs' | 'wastedAcceleratorMs' | 'trainedInstances' | 'trainedTokens' | 'flops';
+
 /** What is known of a run that is not over. */
 interface Watched {
   run: RunRecord;
@@ -53,12 +55,14 @@ export function createRunTelemetry({metrics, spans, device}: RunTelemetryOptions
 
   function spend(known: Watched, cost: TrainingCost): void {
     const {labels, selection} = known;
-    const grown = (key: keyof TrainingCost) => Math.max(0, cost[key] - known.cost[key]);
+    const grown = (key: Counted) => Math.max(0, cost[key] - known.cost[key]);
     metrics.acceleratorSeconds.inc({...labels, selection, device}, grown('acceleratorMs') / 1000);
     metrics.wastedAcceleratorSeconds.inc({kind: labels.kind}, grown('wastedAcceleratorMs') / 1000);
     metrics.instances.inc(labels, grown('trainedInstances'));
     metrics.tokens.inc(labels, grown('trainedTokens'));
     metrics.flops.inc(labels, grown('flops'));
+    const joules = Math.max(0, (cost.energy?.joules ?? 0) - (known.cost.energy?.joules ?? 0));
+    if (joules > 0) metrics.energy.inc({kind: labels.kind, device}, joules);
     known.cost = cost;
   }
 
@@ -163,6 +167,9 @@ export function createRunTelemetry({metrics, spans, device}: RunTelemetryOptions
         spans.tracer.startSpan('ftft.evaluate', {startTime: known.lastTime, attributes}, parent).end(time);
         break;
       }
+      case 'run-warned':
+        metrics.runWarnings.inc({kind, code: event.warning.code});
+        break;
       case 'epochs-discarded':
         if (event.reason === 'WORKER_LOST') metrics.leaseLost.inc();
         known.steps = event.steps;

@@ -29,7 +29,9 @@ test('a run reads as its epochs: p_true, share right and loss, what was lost, an
   assert.match(out, /^epoch 2 p_true 0\.500 {2}right 100\.0 %/m);
   assert.match(out, /^lost {4}what came after step 64 is void \(WORKER_LOST\); epoch 3 is trained again$/m);
   assert.match(out, /^epoch 3 p_true 0\.750 {2}right 100\.0 %/m, 'the chunk of the lost attempt does not count');
-  assert.match(out, /^eval {4}ID {2}test_movie .*84\.0 %.*500 instances, step 96$/m);
+  assert.match(out, /^eval {4}ID {2}test_movie .*84\.0 %.*calibration error 0\.125 {2}500 instances, step 96$/m);
+  assert.match(out, /^watched 0\.8400 {2}best 0\.8600 at step 64, 1 round ago$/m);
+  assert.match(out, /^warning The model does not converge$/m);
 });
 
 for (const by of ['unavailable', 'silence'] as const)
@@ -56,7 +58,7 @@ test('a stream that breaks again and again still shows every event once', async 
   const {out, err} = await run(fake.address, ['watch', 'r', '--json']);
   assert.deepEqual(
     sequences(out),
-    Array.from({length: 18}, (_, i) => i + 1),
+    Array.from({length: 19}, (_, i) => i + 1),
   );
   assert.equal(err.match(/connection lost/g)?.length, 3);
 });
@@ -66,7 +68,7 @@ test('events that the server sends twice are shown once', async () => {
   fake.logs.set('runs/r', [...log.slice(0, 5), ...log.slice(2, 5), ...log.slice(5)]);
   assert.deepEqual(
     sequences((await run(fake.address, ['watch', 'r', '--json'])).out),
-    Array.from({length: 18}, (_, i) => i + 1),
+    Array.from({length: 19}, (_, i) => i + 1),
   );
 });
 
@@ -85,7 +87,7 @@ test('watch lives through a restart of the server at the same address', async ()
   assert.equal(exitCode, 0);
   assert.deepEqual(
     sequences(out),
-    Array.from({length: 18}, (_, i) => i + 1),
+    Array.from({length: 19}, (_, i) => i + 1),
   );
 });
 

@@ -62,9 +62,9 @@ async function runLibrary() {
   const weights = main.weights().map(({name, read}) => `${name} ${hash(read())}`);
   main.dispose();
   return {
-    confidence: hash(dataMap.confidence),
-    variability: hash(dataMap.variability),
-    selected: [...subset.instances],
+    confidence: hash(dataMap!.confidence),
+    variability: hash(dataMap!.variability),
+    selected: [...subset!.instances],
     accuracy: evaluations[0].accuracy,
     weights,
   };

@@ -11,7 +11,7 @@ const miniLm = join(readConfig(process.env).modelDir, 'minilm-l6');
 
 test('a use that the model allows gives its shape, of the layers in use', async () => {
   const {config, shape} = await checkModel(miniLm, {layers: 3, numClasses: 2, maxLength: 512});
-  assert.deepEqual(shape, {numLayers: 3, hiddenSize: 384, intermediateSize: 1536, numClasses: 2});
+  assert.deepEqual(shape, {numLayers: 3, hiddenSize: 384, intermediateSize: 1536, embeddingSize: 384, numClasses: 2});
   assert.equal(config.numHiddenLayers, 6);
   assert.equal((await checkModel(miniLm, {numClasses: 2, maxLength: 8})).shape.numLayers, 6);
 });

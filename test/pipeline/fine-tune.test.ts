@@ -39,7 +39,7 @@ async function drain(
 }
 
 /** Without what depends on the clock. */
-const timeless = (events: TrainingEvent[]) => events.map(event => ({...event, seconds: 0}));
+const timeless = (events: TrainingEvent[]) => events.map(event => ({...event, seconds: 0, dynamicsSeconds: 0}));
 const kinds = (events: TrainingEvent[]) =>
   events.map(event => ('steps' in event ? `${event.kind}@${event.steps}` : `${event.kind}:${event.epoch}`));
 
@@ -125,7 +125,7 @@ test('events tell each step, then the epoch, then the evaluations due; one more 
     'evaluations@8',
   ]);
   const partial = events.find(event => event.kind === 'partial-epoch-dropped');
-  assert.deepEqual(partial, {kind: 'partial-epoch-dropped', epoch: 2, visited: 8, numInstances: 10});
+  assert.deepEqual(partial, {kind: 'partial-epoch-dropped', epoch: 2, visited: 8, numInstances: 10, warnings: []});
   const committed = events.flatMap(event => (event.kind === 'evaluations' ? event.committedEpochs : []));
   assert.deepEqual(committed, [0, 1, 2, 2]);
 });
@@ -138,6 +138,9 @@ test('a step tells its padded tokens, and an epoch the mean loss over its instan
     [4, 4, 2],
   );
   assert.ok(steps.every(step => step.tokens % step.instances === 0 && step.tokens / step.instances <= 3));
+  const real = steps.reduce((sum, step) => sum + step.realTokens, 0);
+  assert.equal(real, dataset.inputIds.length, 'real tokens leave the padding out');
+  assert.ok(steps.every(step => step.dynamicsSeconds >= 0 && step.dynamicsSeconds < step.seconds));
   const [epoch] = events.filter(event => event.kind === 'epoch');
   const mean = steps.reduce((sum, step) => sum + step.loss * step.instances, 0) / 10;
   assert.ok(Math.abs(epoch.trainLoss - mean) < 1e-12);
@@ -163,7 +166,8 @@ test('an epoch that visits one instance twice and another never is not whole', a
   );
   const {events, dynamics} = await drain(training);
   assert.equal(dynamics.epochs.length, 0);
-  assert.deepEqual(events.at(-1), {kind: 'partial-epoch-dropped', epoch: 0, visited: 1, numInstances: 2});
+  const {warnings: _, ...dropped} = events.at(-1) as Extract<TrainingEvent, {kind: 'partial-epoch-dropped'}>;
+  assert.deepEqual(dropped, {kind: 'partial-epoch-dropped', epoch: 0, visited: 1, numInstances: 2});
 });
 
 test('logits that are zero count as visited: the first epoch of an untrained model is kept', async () => {
@@ -206,15 +210,23 @@ for (const epochsDone of [1, 2, 3])
 
 test('an evaluation that is kept is not made again on resuming', async () => {
   const how = options({totalSteps: 6, evaluationSets: sets});
-  const {dynamics} = await drain(fineTune(fakeClassifier(), dataset, everyInstance, how));
+  const {dynamics, events} = await drain(fineTune(fakeClassifier(), dataset, everyInstance, how));
+  const rounds = events.flatMap(event => (event.kind === 'evaluations' ? [event.evaluations] : []));
   const resume = {steps: 6, committedEpochs: dynamics.epochs};
   const again = await drain(fineTune(fakeClassifier(), dataset, everyInstance, {...how, resume}));
   assert.deepEqual(kinds(again.events), ['evaluations@6']);
-  const kept = await drain(
-    fineTune(fakeClassifier(), dataset, everyInstance, {...how, resume: {...resume, evaluatedSteps: 6}}),
-  );
+  const kept = await drain(fineTune(fakeClassifier(), dataset, everyInstance, {...how, resume: {...resume, rounds}}));
   assert.deepEqual(kept.events, []);
   assert.deepEqual(kept.dynamics, dynamics);
+});
+
+test('what goes wrong is told with the epoch or the round that shows it', async () => {
+  const how = options({totalSteps: 4, learningRate: 1e-6, evaluationSets: sets});
+  const {events} = await drain(fineTune(fakeClassifier(), dataset, everyInstance, how));
+  const warned = events.flatMap(event =>
+    'warnings' in event ? event.warnings.map(({code}) => [event.kind, code]) : [],
+  );
+  assert.deepEqual(warned, [['epoch', 'NOT_CONVERGING']], 'three of four steps are three quarters of the budget');
 });
 
 test('an aborted signal ends training before the next step, with its reason', async () => {

@@ -127,6 +127,14 @@ interface Cases {
     eval_steps: number[];
     lr_at_update_index: Record<string, number>;
   }[];
+  early_stop_cases: {
+    cases: {
+      sequence: number[];
+      patience: number;
+      /** Evaluations count from 1. */
+      expected: {stopped_after_eval: number; best_eval: number; best: number};
+    }[];
+  };
   winogrande: {
     file: string;
     rows: number;

@@ -26,6 +26,13 @@ test('the rate rises from 0 to its peak at the end of the warm-up and would reac
   assert.deepEqual(rates, [0, 0.5, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8, 0]);
 });
 
+test('a budget that is cut out of a longer schedule has the rates of the longer one', () => {
+  const whole = {totalSteps: 12, learningRate: 1, warmupRatio: 0.25};
+  const part = {...whole, totalSteps: 4, scheduleSteps: 12};
+  for (let step = 0; step < 4; step++) assert.equal(learningRateAt(step, part), learningRateAt(step, whole));
+  assert.equal(learningRateAt(3, part), 1, 'the peak, where a schedule of 4 steps would be at its end');
+});
+
 test('without warm-up the first update has the peak rate', () => {
   assert.equal(learningRateAt(0, {totalSteps: 4, learningRate: 0.5, warmupRatio: 0}), 0.5);
 });

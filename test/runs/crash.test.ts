@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
-import {type ChildProcess, fork} from 'node:child_process';
-import {once} from 'node:events';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
-import {setTimeout as wait} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import {readCommittedEpochs} from '../../src/runs/committed-epochs.js';
-import {createRuns, type RunsOptions} from '../../src/runs/create-runs.js';
+import {createRuns} from '../../src/runs/create-runs.js';
 import {createSqlStore} from '../../src/runs/sql-store.js';
 import {Sqlite} from '../../src/runs/sqlite.js';
 import type {RunRecord} from '../../src/runs/types.js';
 import {faults} from './support/faults.js';
+import {KilledServer} from './support/killed-server.js';
 import {
   allEvents,
   creation,
@@ -24,7 +22,6 @@ import {
 } from './support/open-runs.js';
 
 const numKills = 10;
-const entry = fileURLToPath(new URL('./support/runs-process.ts', import.meta.url));
 const request = creation({seed: faults.slow, epochs: 16, maxAttempts: 1000, evaluationIntervalSteps: 20}, {id: 'run'});
 
 const weights = (run: RunRecord): Buffer => readFileSync(join(fileURLToPath(run.modelUri!), 'model.safetensors'));
@@ -73,61 +70,3 @@ test(`a run whose server or trainer is killed ${numKills} times ends with the lo
   await sqlite.close();
   assert.equal(epochs.length, 16, 'the log reads back as whole epochs, whose digests are checked');
 });
-
-/** A server process that is started again after each kill. */
-class KilledServer {
-  private child: ChildProcess;
-  private readonly dead = new Set<number>();
-
-  constructor(private readonly options: RunsOptions) {
-    this.child = this.start();
-  }
-
-  /** SIGKILL a random time after the attempt's first step. */
-  async killSoon(victim: 'server' | 'trainer'): Promise<void> {
-    // Steps of a trainer that is dead may still be on their way.
-    let trainerPid = 0;
-    while (trainerPid === 0 || this.dead.has(trainerPid)) ({trainerPid} = await this.said('trainerPid'));
-    this.dead.add(trainerPid);
-    await wait(500 * Math.random());
-    if (victim === 'trainer') process.kill(trainerPid, 'SIGKILL');
-    else {
-      this.child.kill('SIGKILL');
-      await once(this.child, 'exit');
-      this.child = this.start();
-    }
-    await gone(trainerPid);
-  }
-
-  async untilEnd(): Promise<string> {
-    return (await this.said('ended')).ended;
-  }
-
-  async end(): Promise<void> {
-    this.child.kill('SIGKILL');
-  }
-
-  private start(): ChildProcess {
-    return fork(entry, [JSON.stringify(this.options)], {stdio: ['ignore', 'inherit', 'inherit', 'ipc']});
-  }
-
-  private async said(key: string) {
-    for (;;) {
-      const [message] = await once(this.child, 'message', {signal: AbortSignal.timeout(30_000)});
-      if (message[key] !== undefined) return message;
-    }
-  }
-}
-
-/** An orphaned trainer ends by itself. */
-async function gone(pid: number): Promise<void> {
-  for (let i = 0; i < 200; i++) {
-    try {
-      process.kill(pid, 0);
-    } catch {
-      return;
-    }
-    await wait(50);
-  }
-  assert.fail(`trainer ${pid} outlives its server`);
-}

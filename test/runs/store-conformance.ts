@@ -120,6 +120,11 @@ export function storeConformance(name: string, open: (t: TestContext) => Promise
       [2],
     );
     assert.equal(await log.lastSequence('a'), 3);
+    const kinds = await log.readKinds('a', ['epoch-started', 'epochs-discarded']);
+    assert.deepEqual(
+      kinds,
+      (await log.read('a', 1, 100)).filter(({event}) => /epoch-started|discarded/.test(event.kind)),
+    );
     assert.deepEqual(await log.epochMarks('a'), [
       {sequence: 1, kind: 'epoch-started', epoch: 0},
       {sequence: 3, kind: 'epochs-discarded', epoch: 0},

@@ -35,7 +35,7 @@ test('defaults are those of the contract', async t => {
   assert.deepEqual(run.spec, {
     ...{dataset: 'pets', trainSplit: 'train', evaluationSplits: ['ood'], model: 'local:tiny', layers: 0, maxLength: 10},
     ...{epochs: 4, batchSize: 32, learningRate: 2e-5, warmupRatio: 0.1, weightDecay: 0, precision: 'FLOAT32', seed: 0},
-    ...{evaluationIntervalSteps: 3, maxAttempts: 3, priority: 0},
+    ...{evaluationIntervalSteps: 3, maxAttempts: 3, priority: 0, scheduleSpan: 'STEP_BUDGET'},
   });
   assert.deepEqual([run.kind, run.state, run.attempt, run.queuePosition], ['REFERENCE', 'PENDING', 0, 1]);
   assert.deepEqual([run.progress.totalSteps, run.progress.totalEpochs], [12, 4]);

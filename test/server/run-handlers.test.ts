@@ -31,6 +31,7 @@ test('TrainReference hands on what was set and leaves defaults to runs', async t
     },
     labels: {team: 'nlp'},
     validateOnly: false,
+    wantsEstimate: false,
     traceParent: undefined,
     caller: undefined,
   });
@@ -140,7 +141,6 @@ test('the precision that was asked for is handed on; unset leaves it to the defa
 test('fields that this version does not honour are refused by name', async t => {
   const {client, runs} = await startTestServer(t);
   const refusals: [() => Promise<unknown>, string][] = [
-    [() => client.fineTuneMain({dataMap: 'dataMaps/map', spec, earlyStopping: {}}), 'early_stopping'],
     [() => client.listRuns({filter: 'state = RUNNING'}), 'filter'],
     [() => client.deleteRun({name: 'runs/ref'}), 'DeleteRun'],
   ];
@@ -151,18 +151,6 @@ test('fields that this version does not honour are refused by name', async t => 
     assert.equal(detail(error, 'google.rpc.ErrorInfo')?.metadata.field, field);
   }
   assert.equal(runs.records.size, 0);
-});
-
-test('FineTuneMain hands its map and budget on, and refuses budgets out of range', async t => {
-  const server = await startTestServer(t);
-  const dataMap = 'dataMaps/map';
-  await server.client.fineTuneMain({dataMap, spec, stepBudget: {$case: 'maxSteps', value: 12}});
-  assert.deepEqual((lastCall(server) as {budget?: object}).budget, {maxSteps: 12});
-  const {run} = await server.client.fineTuneMain({dataMap, spec, stepBudget: {$case: 'stepFraction', value: 0.5}});
-  assert.deepEqual((lastCall(server) as {budget?: object}).budget, {stepFraction: 0.5});
-  assert.equal(run?.dataMap, dataMap);
-  for (const stepBudget of [{$case: 'maxSteps', value: 0} as const, {$case: 'stepFraction', value: 1.5} as const])
-    assert.equal(reasonOf(await errorOf(server.client.fineTuneMain({dataMap, spec, stepBudget}))), 'INVALID_FIELD');
 });
 
 test('validate_only reaches runs', async t => {

@@ -65,6 +65,15 @@ function train(
   return ended;
 }
 
+test('energy counts where it is measured, and warnings by what they say', async () => {
+  const {append, value} = start();
+  const spent = (joules: number) => runRecord('run', {cost: {...noCost, energy: {joules, source: 'RAPL'}}});
+  append(spent(5), {kind: 'run-changed', run: spent(5)});
+  append(spent(25), {kind: 'run-warned', warning: {code: 'NOT_CONVERGING', message: '', steps: 3}});
+  assert.equal(await value('ftft_training_energy_joules_total{kind="reference",device="cpu"}'), 20);
+  assert.equal(await value('ftft_run_warnings_total{kind="reference",code="NOT_CONVERGING"}'), 1);
+});
+
 test('a run counts its cost once, under its depth and selection', async () => {
   const {append, step, value} = start();
   train({append, step});

@@ -130,6 +130,8 @@ function end(fake: FakeService, run: Run): void {
     instanceCount: fake.testInstances,
     steps: run.progress!.totalSteps,
     committedEpochs: 4,
+    accuracyInterval: undefined,
+    classCounts: [],
   }));
 }
 

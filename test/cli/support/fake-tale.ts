@@ -6,7 +6,7 @@ import {
   type Selection,
 } from '../../../src/server/gen/ftft/v1/data_map.js';
 import type {InstanceBlock, StreamDynamicsResponse} from '../../../src/server/gen/ftft/v1/dynamics.js';
-import {Run, Run_State} from '../../../src/server/gen/ftft/v1/run.js';
+import {Run, Run_State, RunWarning_Code} from '../../../src/server/gen/ftft/v1/run.js';
 
 export interface LoggedEvent {
   /** Position in the stream; the token that goes on after it. */
@@ -74,7 +74,12 @@ export function fakeLog(run: Run): LoggedEvent[] {
     instanceCount: 500,
     steps: 96,
     committedEpochs: 3,
+    calibrationError: 0.125,
+    accuracyInterval: undefined,
+    classCounts: [],
   };
+  const earlyStopping = {score: 0.84, bestScore: 0.86, bestSteps: 64, roundsSinceBest: 1};
+  const warning = {code: RunWarning_Code.CODE_NOT_CONVERGING, message: 'The model does not converge', steps: 96};
   const events: StreamDynamicsResponse['event'][] = [
     {$case: 'runChanged', value: Run.fromPartial({...run, state: Run_State.STATE_RUNNING})},
     ...epoch(0),
@@ -83,9 +88,10 @@ export function fakeLog(run: Run): LoggedEvent[] {
     chunks(2)[0],
     {$case: 'epochsDiscarded', value: {firstEpoch: 2, steps: 64, reason: 'WORKER_LOST'}},
     ...epoch(2),
-    {$case: 'evaluationsMade', value: {evaluations: [evaluation], cost: undefined}},
+    {$case: 'evaluationsMade', value: {evaluations: [evaluation], cost: undefined, earlyStopping}},
+    {$case: 'runWarned', value: {warning}},
     {$case: 'runChanged', value: ended},
-    {$case: 'caughtUp', value: {lastSequence: 18}},
+    {$case: 'caughtUp', value: {lastSequence: 19}},
     {$case: 'completed', value: {run: ended}},
   ];
   let place = 0;

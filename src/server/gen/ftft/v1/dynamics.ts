@@ -5,7 +5,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Duration } from "../../google/protobuf/duration.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
-import { Evaluation, Run, TrainingCost } from "./run.js";
+import { Evaluation, Run, RunWarning, TrainingCost } from "./run.js";
 
 export const protobufPackage = "ftft.v1";
 
@@ -235,6 +235,9 @@ export interface StreamDynamicsResponse {
     | //
     /** Mark: the run is terminal and every event was sent; the stream then ends with OK. */
     { $case: "completed"; value: StreamCompleted }
+    | //
+    /** The training shows a mark of failure. */
+    { $case: "runWarned"; value: RunWarned }
     | undefined;
 }
 
@@ -303,14 +306,36 @@ export interface EvaluationsMade {
   /** One for each evaluation split. */
   evaluations: Evaluation[];
   /** Cost of the run so far. */
-  cost: TrainingCost | undefined;
+  cost:
+    | TrainingCost
+    | undefined;
+  /** What early stopping makes of it; unset without early stopping. */
+  earlyStopping: EarlyStoppingState | undefined;
+}
+
+/** Early stopping after a round of evaluation. */
+export interface EarlyStoppingState {
+  /** What is watched, of this round. */
+  score: number;
+  /** The best so far. */
+  bestScore: number;
+  /** Optimiser steps done at the best round, whose weights are kept. */
+  bestSteps: number;
+  /** Rounds since then; training ends when they reach the patience. */
+  roundsSinceBest: number;
+}
+
+/** A mark of failure; it stands among the warnings of the run too. */
+export interface RunWarned {
+  /** What was found. */
+  warning: RunWarning | undefined;
 }
 
 /** What to drop. The next attempt goes on from the last checkpoint and writes these epochs again. */
 export interface EpochsDiscarded {
   /** Chunks and commits of this epoch and later ones, written by earlier attempts, are void. */
   firstEpoch: number;
-  /** Evaluations made after more steps than this are void. */
+  /** Evaluations and warnings made after more steps than this are void. */
   steps: number;
   /** Why, a reason of the error table. */
   reason: string;
@@ -706,6 +731,9 @@ export const StreamDynamicsResponse: MessageFns<StreamDynamicsResponse> = {
       case "completed":
         StreamCompleted.encode(message.event.value, writer.uint32(106).fork()).join();
         break;
+      case "runWarned":
+        RunWarned.encode(message.event.value, writer.uint32(114).fork()).join();
+        break;
     }
     return writer;
   },
@@ -827,6 +855,14 @@ export const StreamDynamicsResponse: MessageFns<StreamDynamicsResponse> = {
             message.event = { $case: "completed", value: StreamCompleted.decode(reader, reader.uint32()) };
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.event = { $case: "runWarned", value: RunWarned.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -883,6 +919,10 @@ export const StreamDynamicsResponse: MessageFns<StreamDynamicsResponse> = {
         ? { $case: "heartbeat", value: Heartbeat.fromJSON(object.heartbeat) }
         : isSet(object.completed)
         ? { $case: "completed", value: StreamCompleted.fromJSON(object.completed) }
+        : isSet(object.runWarned)
+        ? { $case: "runWarned", value: RunWarned.fromJSON(object.runWarned) }
+        : isSet(object.run_warned)
+        ? { $case: "runWarned", value: RunWarned.fromJSON(object.run_warned) }
         : undefined,
     };
   },
@@ -919,6 +959,8 @@ export const StreamDynamicsResponse: MessageFns<StreamDynamicsResponse> = {
       obj.heartbeat = Heartbeat.toJSON(message.event.value);
     } else if (message.event?.$case === "completed") {
       obj.completed = StreamCompleted.toJSON(message.event.value);
+    } else if (message.event?.$case === "runWarned") {
+      obj.runWarned = RunWarned.toJSON(message.event.value);
     }
     return obj;
   },
@@ -984,6 +1026,12 @@ export const StreamDynamicsResponse: MessageFns<StreamDynamicsResponse> = {
       case "completed": {
         if (object.event?.value !== undefined && object.event?.value !== null) {
           message.event = { $case: "completed", value: StreamCompleted.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "runWarned": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "runWarned", value: RunWarned.fromPartial(object.event.value) };
         }
         break;
       }
@@ -1628,7 +1676,7 @@ export const EpochCommitted: MessageFns<EpochCommitted> = {
 };
 
 function createBaseEvaluationsMade(): EvaluationsMade {
-  return { evaluations: [], cost: undefined };
+  return { evaluations: [], cost: undefined, earlyStopping: undefined };
 }
 
 export const EvaluationsMade: MessageFns<EvaluationsMade> = {
@@ -1638,6 +1686,9 @@ export const EvaluationsMade: MessageFns<EvaluationsMade> = {
     }
     if (message.cost !== undefined) {
       TrainingCost.encode(message.cost, writer.uint32(18).fork()).join();
+    }
+    if (message.earlyStopping !== undefined) {
+      EarlyStoppingState.encode(message.earlyStopping, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -1671,6 +1722,14 @@ export const EvaluationsMade: MessageFns<EvaluationsMade> = {
             message.cost = TrainingCost.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.earlyStopping = EarlyStoppingState.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1689,6 +1748,11 @@ export const EvaluationsMade: MessageFns<EvaluationsMade> = {
         ? object.evaluations.map((e: any) => Evaluation.fromJSON(e))
         : [],
       cost: isSet(object.cost) ? TrainingCost.fromJSON(object.cost) : undefined,
+      earlyStopping: isSet(object.earlyStopping)
+        ? EarlyStoppingState.fromJSON(object.earlyStopping)
+        : isSet(object.early_stopping)
+        ? EarlyStoppingState.fromJSON(object.early_stopping)
+        : undefined,
     };
   },
 
@@ -1699,6 +1763,9 @@ export const EvaluationsMade: MessageFns<EvaluationsMade> = {
     }
     if (message.cost !== undefined) {
       obj.cost = TrainingCost.toJSON(message.cost);
+    }
+    if (message.earlyStopping !== undefined) {
+      obj.earlyStopping = EarlyStoppingState.toJSON(message.earlyStopping);
     }
     return obj;
   },
@@ -1711,6 +1778,207 @@ export const EvaluationsMade: MessageFns<EvaluationsMade> = {
     message.evaluations = object.evaluations?.map((e) => Evaluation.fromPartial(e)) || [];
     message.cost = (object.cost !== undefined && object.cost !== null)
       ? TrainingCost.fromPartial(object.cost)
+      : undefined;
+    message.earlyStopping = (object.earlyStopping !== undefined && object.earlyStopping !== null)
+      ? EarlyStoppingState.fromPartial(object.earlyStopping)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseEarlyStoppingState(): EarlyStoppingState {
+  return { score: 0, bestScore: 0, bestSteps: 0, roundsSinceBest: 0 };
+}
+
+export const EarlyStoppingState: MessageFns<EarlyStoppingState> = {
+  encode(message: EarlyStoppingState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.score !== 0) {
+      writer.uint32(9).double(message.score);
+    }
+    if (message.bestScore !== 0) {
+      writer.uint32(17).double(message.bestScore);
+    }
+    if (message.bestSteps !== 0) {
+      writer.uint32(24).int64(message.bestSteps);
+    }
+    if (message.roundsSinceBest !== 0) {
+      writer.uint32(32).int32(message.roundsSinceBest);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EarlyStoppingState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEarlyStoppingState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.score = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.bestScore = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bestSteps = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.roundsSinceBest = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EarlyStoppingState {
+    return {
+      score: isSet(object.score) ? globalThis.Number(object.score) : 0,
+      bestScore: isSet(object.bestScore)
+        ? globalThis.Number(object.bestScore)
+        : isSet(object.best_score)
+        ? globalThis.Number(object.best_score)
+        : 0,
+      bestSteps: isSet(object.bestSteps)
+        ? globalThis.Number(object.bestSteps)
+        : isSet(object.best_steps)
+        ? globalThis.Number(object.best_steps)
+        : 0,
+      roundsSinceBest: isSet(object.roundsSinceBest)
+        ? globalThis.Number(object.roundsSinceBest)
+        : isSet(object.rounds_since_best)
+        ? globalThis.Number(object.rounds_since_best)
+        : 0,
+    };
+  },
+
+  toJSON(message: EarlyStoppingState): unknown {
+    const obj: any = {};
+    if (message.score !== 0) {
+      obj.score = floatToJson(message.score);
+    }
+    if (message.bestScore !== 0) {
+      obj.bestScore = floatToJson(message.bestScore);
+    }
+    if (message.bestSteps !== 0) {
+      obj.bestSteps = Math.round(message.bestSteps);
+    }
+    if (message.roundsSinceBest !== 0) {
+      obj.roundsSinceBest = Math.round(message.roundsSinceBest);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<EarlyStoppingState>): EarlyStoppingState {
+    return EarlyStoppingState.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EarlyStoppingState>): EarlyStoppingState {
+    const message = createBaseEarlyStoppingState();
+    message.score = object.score ?? 0;
+    message.bestScore = object.bestScore ?? 0;
+    message.bestSteps = object.bestSteps ?? 0;
+    message.roundsSinceBest = object.roundsSinceBest ?? 0;
+    return message;
+  },
+};
+
+function createBaseRunWarned(): RunWarned {
+  return { warning: undefined };
+}
+
+export const RunWarned: MessageFns<RunWarned> = {
+  encode(message: RunWarned, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.warning !== undefined) {
+      RunWarning.encode(message.warning, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunWarned {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunWarned();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.warning = RunWarning.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RunWarned {
+    return { warning: isSet(object.warning) ? RunWarning.fromJSON(object.warning) : undefined };
+  },
+
+  toJSON(message: RunWarned): unknown {
+    const obj: any = {};
+    if (message.warning !== undefined) {
+      obj.warning = RunWarning.toJSON(message.warning);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RunWarned>): RunWarned {
+    return RunWarned.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RunWarned>): RunWarned {
+    const message = createBaseRunWarned();
+    message.warning = (object.warning !== undefined && object.warning !== null)
+      ? RunWarning.fromPartial(object.warning)
       : undefined;
     return message;
   },

@@ -35,7 +35,7 @@ import {
   StreamDynamicsRequest,
   StreamDynamicsResponse,
 } from "./dynamics.js";
-import { EarlyStopping, Run, TrainingSpec } from "./run.js";
+import { EarlyStopping, Method, methodFromJSON, methodToJSON, Run, TrainingSpec } from "./run.js";
 
 export const protobufPackage = "ftft.v1";
 
@@ -51,7 +51,10 @@ export interface TrainReferenceRequest {
     | undefined;
   /** Same id and same request: the same run. Same id, other request: INVALID_ARGUMENT. Kept as long as the run. */
   requestId: string;
-  /** Check everything, authorisation and quota too, and start nothing. */
+  /**
+   * Check everything, authorisation and quota too, and start nothing. The run in the answer has a cost_estimate, for which some
+   * training steps may be made: allow a minute.
+   */
   validateOnly: boolean;
   /** Labels of the run, 64 at most. */
   labels: { [key: string]: string };
@@ -106,14 +109,17 @@ export interface BuildDataMapResponse {
 export interface FineTuneMainRequest {
   /** As in TrainReferenceRequest. */
   runId: string;
-  /** Map whose selection is trained on. FAILED_PRECONDITION when the selection is empty or the map is not final. */
+  /**
+   * Map whose selection is trained on; required unless the method is METHOD_ERM, which takes no part of it. FAILED_PRECONDITION
+   * when the selection is empty or the map is not final.
+   */
   dataMap: string;
   /** How to train; its dataset and train split must be the map's. */
   spec:
     | TrainingSpec
     | undefined;
   /**
-   * Most optimiser steps to make; a step_fraction of one third when unset. The ERM length is spec.epochs times the steps
+   * Most optimiser steps to make; a step_fraction of one third when unset, of 1 for METHOD_ERM. The ERM length is spec.epochs times the steps
    * of one epoch over the whole train split.
    */
   stepBudget:
@@ -134,6 +140,12 @@ export interface FineTuneMainRequest {
   validateOnly: boolean;
   /** Labels of the run, 64 at most. */
   labels: { [key: string]: string };
+  /**
+   * What to select instead of the map's own selection, by the same run, epochs, estimator, share and rule; Run.data_map then
+   * names the map that has it. FAILED_PRECONDITION for METHOD_DATA_MAP when the map's run is of another model or depth than
+   * spec, and for METHOD_FTFT when it is of the same.
+   */
+  method: Method;
 }
 
 export interface FineTuneMainRequest_LabelsEntry {
@@ -921,6 +933,7 @@ function createBaseFineTuneMainRequest(): FineTuneMainRequest {
     requestId: "",
     validateOnly: false,
     labels: {},
+    method: 0,
   };
 }
 
@@ -955,6 +968,9 @@ export const FineTuneMainRequest: MessageFns<FineTuneMainRequest> = {
     globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
       FineTuneMainRequest_LabelsEntry.encode({ key: key as any, value }, writer.uint32(74).fork()).join();
     });
+    if (message.method !== 0) {
+      writer.uint32(80).int32(message.method);
+    }
     return writer;
   },
 
@@ -1046,6 +1062,14 @@ export const FineTuneMainRequest: MessageFns<FineTuneMainRequest> = {
             }
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.method = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1109,6 +1133,7 @@ export const FineTuneMainRequest: MessageFns<FineTuneMainRequest> = {
           {},
         )
         : {},
+      method: isSet(object.method) ? methodFromJSON(object.method) : 0,
     };
   },
 
@@ -1145,6 +1170,9 @@ export const FineTuneMainRequest: MessageFns<FineTuneMainRequest> = {
           obj.labels[k] = v;
         });
       }
+    }
+    if (message.method !== 0) {
+      obj.method = methodToJSON(message.method);
     }
     return obj;
   },
@@ -1187,6 +1215,7 @@ export const FineTuneMainRequest: MessageFns<FineTuneMainRequest> = {
       },
       {},
     );
+    message.method = object.method ?? 0;
     return message;
   },
 };

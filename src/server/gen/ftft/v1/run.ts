@@ -11,6 +11,116 @@ export const protobufPackage = "ftft.v1";
 
 export const protobufFileName = "ftft/v1/run.proto";
 
+/** What a main model is trained on. Two requests that differ in nothing else are an experiment and its control. */
+export enum Method {
+  /** METHOD_UNSPECIFIED - The selection of the data map as it is. */
+  METHOD_UNSPECIFIED = 0,
+  /** METHOD_ERM - The whole train split (empirical risk minimisation), for the whole ERM length unless a step budget says otherwise. */
+  METHOD_ERM = 1,
+  /** METHOD_DATA_MAP - The ambiguous instances of a reference that is the main model itself: the original data map. */
+  METHOD_DATA_MAP = 2,
+  /** METHOD_FTFT - The ambiguous instances of a reference that is another model. */
+  METHOD_FTFT = 3,
+  /** METHOD_RANDOM - As many instances, drawn at random by the run's seed. */
+  METHOD_RANDOM = 4,
+  /** METHOD_HARD_TO_LEARN - As many instances, those of the lowest confidence. */
+  METHOD_HARD_TO_LEARN = 5,
+  UNRECOGNIZED = -1,
+}
+
+export function methodFromJSON(object: any): Method {
+  switch (object) {
+    case 0:
+    case "METHOD_UNSPECIFIED":
+      return Method.METHOD_UNSPECIFIED;
+    case 1:
+    case "METHOD_ERM":
+      return Method.METHOD_ERM;
+    case 2:
+    case "METHOD_DATA_MAP":
+      return Method.METHOD_DATA_MAP;
+    case 3:
+    case "METHOD_FTFT":
+      return Method.METHOD_FTFT;
+    case 4:
+    case "METHOD_RANDOM":
+      return Method.METHOD_RANDOM;
+    case 5:
+    case "METHOD_HARD_TO_LEARN":
+      return Method.METHOD_HARD_TO_LEARN;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return Method.UNRECOGNIZED;
+  }
+}
+
+export function methodToJSON(object: Method): string {
+  switch (object) {
+    case Method.METHOD_UNSPECIFIED:
+      return "METHOD_UNSPECIFIED";
+    case Method.METHOD_ERM:
+      return "METHOD_ERM";
+    case Method.METHOD_DATA_MAP:
+      return "METHOD_DATA_MAP";
+    case Method.METHOD_FTFT:
+      return "METHOD_FTFT";
+    case Method.METHOD_RANDOM:
+      return "METHOD_RANDOM";
+    case Method.METHOD_HARD_TO_LEARN:
+      return "METHOD_HARD_TO_LEARN";
+    case Method.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** Steps over which the learning rate rises and falls. */
+export enum ScheduleSpan {
+  /** SCHEDULE_SPAN_UNSPECIFIED - Same as SCHEDULE_SPAN_STEP_BUDGET. */
+  SCHEDULE_SPAN_UNSPECIFIED = 0,
+  /** SCHEDULE_SPAN_STEP_BUDGET - The run's step budget, however early the run is stopped. */
+  SCHEDULE_SPAN_STEP_BUDGET = 1,
+  /**
+   * SCHEDULE_SPAN_ERM_LENGTH - The whole ERM length, whatever the budget: the rate then ends above 0, as in FTFT's runs that were stopped afterwards.
+   * The budget must not be longer.
+   */
+  SCHEDULE_SPAN_ERM_LENGTH = 2,
+  UNRECOGNIZED = -1,
+}
+
+export function scheduleSpanFromJSON(object: any): ScheduleSpan {
+  switch (object) {
+    case 0:
+    case "SCHEDULE_SPAN_UNSPECIFIED":
+      return ScheduleSpan.SCHEDULE_SPAN_UNSPECIFIED;
+    case 1:
+    case "SCHEDULE_SPAN_STEP_BUDGET":
+      return ScheduleSpan.SCHEDULE_SPAN_STEP_BUDGET;
+    case 2:
+    case "SCHEDULE_SPAN_ERM_LENGTH":
+      return ScheduleSpan.SCHEDULE_SPAN_ERM_LENGTH;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return ScheduleSpan.UNRECOGNIZED;
+  }
+}
+
+export function scheduleSpanToJSON(object: ScheduleSpan): string {
+  switch (object) {
+    case ScheduleSpan.SCHEDULE_SPAN_UNSPECIFIED:
+      return "SCHEDULE_SPAN_UNSPECIFIED";
+    case ScheduleSpan.SCHEDULE_SPAN_STEP_BUDGET:
+      return "SCHEDULE_SPAN_STEP_BUDGET";
+    case ScheduleSpan.SCHEDULE_SPAN_ERM_LENGTH:
+      return "SCHEDULE_SPAN_ERM_LENGTH";
+    case ScheduleSpan.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** Arithmetic of training. Weights, optimiser state and recorded p_true are float32 in either. */
 export enum Precision {
   /** PRECISION_UNSPECIFIED - Same as PRECISION_FLOAT32. */
@@ -49,6 +159,49 @@ export function precisionToJSON(object: Precision): string {
     case Precision.PRECISION_BFLOAT16:
       return "PRECISION_BFLOAT16";
     case Precision.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** Meters of energy. */
+export enum EnergySource {
+  /** ENERGY_SOURCE_UNSPECIFIED - None: energy_joules is unset. */
+  ENERGY_SOURCE_UNSPECIFIED = 0,
+  /** ENERGY_SOURCE_RAPL - The processors' own counters (RAPL), packages and memory. */
+  ENERGY_SOURCE_RAPL = 1,
+  /** ENERGY_SOURCE_NVML - The GPUs' power (NVML), integrated over time. */
+  ENERGY_SOURCE_NVML = 2,
+  UNRECOGNIZED = -1,
+}
+
+export function energySourceFromJSON(object: any): EnergySource {
+  switch (object) {
+    case 0:
+    case "ENERGY_SOURCE_UNSPECIFIED":
+      return EnergySource.ENERGY_SOURCE_UNSPECIFIED;
+    case 1:
+    case "ENERGY_SOURCE_RAPL":
+      return EnergySource.ENERGY_SOURCE_RAPL;
+    case 2:
+    case "ENERGY_SOURCE_NVML":
+      return EnergySource.ENERGY_SOURCE_NVML;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return EnergySource.UNRECOGNIZED;
+  }
+}
+
+export function energySourceToJSON(object: EnergySource): string {
+  switch (object) {
+    case EnergySource.ENERGY_SOURCE_UNSPECIFIED:
+      return "ENERGY_SOURCE_UNSPECIFIED";
+    case EnergySource.ENERGY_SOURCE_RAPL:
+      return "ENERGY_SOURCE_RAPL";
+    case EnergySource.ENERGY_SOURCE_NVML:
+      return "ENERGY_SOURCE_NVML";
+    case EnergySource.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
   }
@@ -121,6 +274,16 @@ export interface Run {
    * are committed; unset for imported runs.
    */
   modelUri: string;
+  /** What a main run is trained on, where that was asked for by method. */
+  method: Method;
+  /** Marks of a training that will not give what was hoped for, in the order in which they were found. */
+  warnings: RunWarning[];
+  /** What the run is expected to cost; only in the answer to a request with validate_only. */
+  costEstimate:
+    | CostEstimate
+    | undefined;
+  /** What the model has cost with everything that it needed; of a main run that has succeeded, not in lists. */
+  methodCost: MethodCost | undefined;
 }
 
 /** Life cycle of a run. Clients must tolerate values added later. */
@@ -207,7 +370,7 @@ export enum Run_Kind {
   KIND_UNSPECIFIED = 0,
   /** KIND_REFERENCE - Plain fine-tuning on a whole split while dynamics are recorded: a reference model, or the ERM baseline of a main model. */
   KIND_REFERENCE = 1,
-  /** KIND_MAIN - Main model, fine-tuned on the selection of a data map. */
+  /** KIND_MAIN - Main model, fine-tuned on the selection of a data map, or by METHOD_ERM on the whole split. */
   KIND_MAIN = 2,
   /** KIND_IMPORTED - Dynamics recorded elsewhere; born in STATE_SUCCEEDED. */
   KIND_IMPORTED = 3,
@@ -254,6 +417,76 @@ export function run_KindToJSON(object: Run_Kind): string {
 export interface Run_LabelsEntry {
   key: string;
   value: string;
+}
+
+/**
+ * A mark of a training that will not give what was hoped for. The lines are heuristics of ours and settings of the server:
+ * the paper gives no numbers.
+ */
+export interface RunWarning {
+  /** What was found. */
+  code: RunWarning_Code;
+  /** One sentence with the figures and the line that was crossed. */
+  message: string;
+  /** Optimiser steps done when it was found. */
+  steps: number;
+}
+
+/** What was found. Clients must tolerate values added later. */
+export enum RunWarning_Code {
+  /** CODE_UNSPECIFIED - Never returned. */
+  CODE_UNSPECIFIED = 0,
+  /** CODE_OUT_OF_DISTRIBUTION_GAP - Accuracy falls further from in to out of distribution than that of an ERM run of the same model does. */
+  CODE_OUT_OF_DISTRIBUTION_GAP = 1,
+  /** CODE_NOT_CONVERGING - The training loss has hardly left that of guessing by the labels. */
+  CODE_NOT_CONVERGING = 2,
+  /** CODE_FEW_EASY_INSTANCES - The data map has fewer easy instances than two unrelated regions would leave: its reference is too weak. */
+  CODE_FEW_EASY_INSTANCES = 3,
+  /** CODE_REFERENCE_INEFFECTIVE - The data map's own verdict on its reference is REFERENCE_VERDICT_INEFFECTIVE. */
+  CODE_REFERENCE_INEFFECTIVE = 4,
+  UNRECOGNIZED = -1,
+}
+
+export function runWarning_CodeFromJSON(object: any): RunWarning_Code {
+  switch (object) {
+    case 0:
+    case "CODE_UNSPECIFIED":
+      return RunWarning_Code.CODE_UNSPECIFIED;
+    case 1:
+    case "CODE_OUT_OF_DISTRIBUTION_GAP":
+      return RunWarning_Code.CODE_OUT_OF_DISTRIBUTION_GAP;
+    case 2:
+    case "CODE_NOT_CONVERGING":
+      return RunWarning_Code.CODE_NOT_CONVERGING;
+    case 3:
+    case "CODE_FEW_EASY_INSTANCES":
+      return RunWarning_Code.CODE_FEW_EASY_INSTANCES;
+    case 4:
+    case "CODE_REFERENCE_INEFFECTIVE":
+      return RunWarning_Code.CODE_REFERENCE_INEFFECTIVE;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return RunWarning_Code.UNRECOGNIZED;
+  }
+}
+
+export function runWarning_CodeToJSON(object: RunWarning_Code): string {
+  switch (object) {
+    case RunWarning_Code.CODE_UNSPECIFIED:
+      return "CODE_UNSPECIFIED";
+    case RunWarning_Code.CODE_OUT_OF_DISTRIBUTION_GAP:
+      return "CODE_OUT_OF_DISTRIBUTION_GAP";
+    case RunWarning_Code.CODE_NOT_CONVERGING:
+      return "CODE_NOT_CONVERGING";
+    case RunWarning_Code.CODE_FEW_EASY_INSTANCES:
+      return "CODE_FEW_EASY_INSTANCES";
+    case RunWarning_Code.CODE_REFERENCE_INEFFECTIVE:
+      return "CODE_REFERENCE_INEFFECTIVE";
+    case RunWarning_Code.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
 }
 
 /** How to train. Defaults are those of FTFT's released configuration unless the comment says otherwise. */
@@ -307,17 +540,19 @@ export interface TrainingSpec {
    * InstanceMetric) are then refused.
    */
   discardLogits: boolean;
+  /** What the learning-rate schedule spans; the step budget when unset. */
+  scheduleSpan: ScheduleSpan;
 }
 
 /**
- * When a main run stops before its step budget is used up. The learning-rate schedule always spans the whole budget;
- * stopping early does not shorten it.
+ * When a main run stops before its step budget is used up. Stopping early does not shorten the learning-rate schedule: see
+ * ScheduleSpan.
  */
 export interface EarlyStopping {
   /** What is watched. */
   metric: EarlyStopping_Metric;
   /**
-   * Splits whose unweighted mean is watched. When empty: the evaluation splits that are out of distribution (the paper's
+   * Splits that are watched together. When empty: the evaluation splits that are out of distribution (the paper's
    * choice), or all evaluation splits where none is. A split used here is a development set, no longer a test set.
    */
   splits: string[];
@@ -328,6 +563,8 @@ export interface EarlyStopping {
   patience: number;
   /** Steps between two evaluations; TrainingSpec.evaluation_interval_steps when unset. */
   evaluationIntervalSteps: number;
+  /** How several splits make one score. */
+  aggregate: EarlyStopping_Aggregate;
 }
 
 /** What is watched. */
@@ -380,6 +617,49 @@ export function earlyStopping_MetricToJSON(object: EarlyStopping_Metric): string
   }
 }
 
+/** How several splits make one score. */
+export enum EarlyStopping_Aggregate {
+  /** AGGREGATE_UNSPECIFIED - Same as AGGREGATE_MEAN. */
+  AGGREGATE_UNSPECIFIED = 0,
+  /** AGGREGATE_MEAN - Their unweighted mean. */
+  AGGREGATE_MEAN = 1,
+  /** AGGREGATE_WORST - The worst of them. */
+  AGGREGATE_WORST = 2,
+  UNRECOGNIZED = -1,
+}
+
+export function earlyStopping_AggregateFromJSON(object: any): EarlyStopping_Aggregate {
+  switch (object) {
+    case 0:
+    case "AGGREGATE_UNSPECIFIED":
+      return EarlyStopping_Aggregate.AGGREGATE_UNSPECIFIED;
+    case 1:
+    case "AGGREGATE_MEAN":
+      return EarlyStopping_Aggregate.AGGREGATE_MEAN;
+    case 2:
+    case "AGGREGATE_WORST":
+      return EarlyStopping_Aggregate.AGGREGATE_WORST;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return EarlyStopping_Aggregate.UNRECOGNIZED;
+  }
+}
+
+export function earlyStopping_AggregateToJSON(object: EarlyStopping_Aggregate): string {
+  switch (object) {
+    case EarlyStopping_Aggregate.AGGREGATE_UNSPECIFIED:
+      return "AGGREGATE_UNSPECIFIED";
+    case EarlyStopping_Aggregate.AGGREGATE_MEAN:
+      return "AGGREGATE_MEAN";
+    case EarlyStopping_Aggregate.AGGREGATE_WORST:
+      return "AGGREGATE_WORST";
+    case EarlyStopping_Aggregate.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** How far a run is. */
 export interface RunProgress {
   /** Epochs whose dynamics are committed. */
@@ -420,14 +700,302 @@ export interface TrainingCost {
   trainedInstances: number;
   /** Tokens that did, padding included. */
   trainedTokens: number;
-  /** Estimated floating-point operations of training and evaluation. */
+  /**
+   * Estimated floating-point operations of training and evaluation. A forward pass over B texts of l tokens each, T = sum of
+   * l, hidden size D, intermediate size F, embedding size E, C classes, a multiply and an add counted as two: embeddings
+   * 2 T E D where E is not D; each layer 6 T D^2 (query, key, value), 4 D sum of l^2 (scores and their weighted sum), and
+   * for each token that is read 2 D^2 and 4 D F, of the last layer the first tokens alone; each layer of DeBERTa besides,
+   * for each of its kinds of relative positions, 2 P D^2 and 2 D sum of l p (P positions of the batch, p of the text), and
+   * 2 k T D^2 for a convolution over k tokens; the head 2 B D^2 and 2 B D C. A training step is three forward passes.
+   * Padding is neither computed nor counted.
+   */
   flops: number;
-  /** Measured energy; unset where the device does not tell. */
+  /** Measured energy; unset where the device does not tell. Of the whole device: work of others on it is included. */
   energyJoules?:
     | number
     | undefined;
   /** Accelerator time of attempts whose work was lost. */
-  wastedAcceleratorTime: Duration | undefined;
+  wastedAcceleratorTime:
+    | Duration
+    | undefined;
+  /** Optimiser steps made, those lost with a worker included. */
+  steps: number;
+  /** Tokens that went through a forward and a backward pass, padding left out. */
+  trainedRealTokens: number;
+  /** Most memory that the training process had at once: resident memory, or on a GPU the device's; unset where not known. */
+  peakMemoryBytes?:
+    | number
+    | undefined;
+  /** What measured energy_joules. */
+  energySource: EnergySource;
+  /** What accelerator_time was spent on. What is missing from it went into nothing that is timed. */
+  phases: PhaseCost[];
+}
+
+/** One part of what a run has cost. */
+export interface PhaseCost {
+  /** What was done. */
+  phase: PhaseCost_Phase;
+  /** For how long. */
+  acceleratorTime:
+    | Duration
+    | undefined;
+  /** Of TrainingCost.flops. */
+  flops: number;
+}
+
+/** What was done. */
+export enum PhaseCost_Phase {
+  /** PHASE_UNSPECIFIED - Never returned. */
+  PHASE_UNSPECIFIED = 0,
+  /** PHASE_LOADING - Starting the process, reading weights, making texts into tokens. */
+  PHASE_LOADING = 1,
+  /** PHASE_TRAINING - Forward and backward passes and updates. */
+  PHASE_TRAINING = 2,
+  /** PHASE_DYNAMICS - Recording the dynamics of the training passes and committing them. */
+  PHASE_DYNAMICS = 3,
+  /** PHASE_EVALUATION - Evaluation splits. */
+  PHASE_EVALUATION = 4,
+  /** PHASE_CHECKPOINT - Writing checkpoints and the model. */
+  PHASE_CHECKPOINT = 5,
+  UNRECOGNIZED = -1,
+}
+
+export function phaseCost_PhaseFromJSON(object: any): PhaseCost_Phase {
+  switch (object) {
+    case 0:
+    case "PHASE_UNSPECIFIED":
+      return PhaseCost_Phase.PHASE_UNSPECIFIED;
+    case 1:
+    case "PHASE_LOADING":
+      return PhaseCost_Phase.PHASE_LOADING;
+    case 2:
+    case "PHASE_TRAINING":
+      return PhaseCost_Phase.PHASE_TRAINING;
+    case 3:
+    case "PHASE_DYNAMICS":
+      return PhaseCost_Phase.PHASE_DYNAMICS;
+    case 4:
+    case "PHASE_EVALUATION":
+      return PhaseCost_Phase.PHASE_EVALUATION;
+    case 5:
+    case "PHASE_CHECKPOINT":
+      return PhaseCost_Phase.PHASE_CHECKPOINT;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return PhaseCost_Phase.UNRECOGNIZED;
+  }
+}
+
+export function phaseCost_PhaseToJSON(object: PhaseCost_Phase): string {
+  switch (object) {
+    case PhaseCost_Phase.PHASE_UNSPECIFIED:
+      return "PHASE_UNSPECIFIED";
+    case PhaseCost_Phase.PHASE_LOADING:
+      return "PHASE_LOADING";
+    case PhaseCost_Phase.PHASE_TRAINING:
+      return "PHASE_TRAINING";
+    case PhaseCost_Phase.PHASE_DYNAMICS:
+      return "PHASE_DYNAMICS";
+    case PhaseCost_Phase.PHASE_EVALUATION:
+      return "PHASE_EVALUATION";
+    case PhaseCost_Phase.PHASE_CHECKPOINT:
+      return "PHASE_CHECKPOINT";
+    case PhaseCost_Phase.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/**
+ * What a main model has cost with everything that it needed, beside the ERM run that it replaces. All-in: loading,
+ * checkpoints and evaluations count on both sides.
+ */
+export interface MethodCost {
+  /** Items that the method needs; a random selection needs no reference and no map. */
+  parts: MethodCost_Part[];
+  /** Sum of the parts; unset where a part is not known, as of dynamics that were imported. */
+  acceleratorTime:
+    | Duration
+    | undefined;
+  /** Sum of the parts. */
+  flops: number;
+  /**
+   * Latest succeeded ERM run of the same model, data, length and precision, of the same seed if there is one; unset
+   * where there is none.
+   */
+  ermRun: string;
+  /** Cost of ERM: of erm_run, or as estimated; unset where neither is known. */
+  ermAcceleratorTime:
+    | Duration
+    | undefined;
+  /** The same in operations. */
+  ermFlops: number;
+  /** Accelerator time, where that of ERM is 100. */
+  percentOfErm?:
+    | number
+    | undefined;
+  /** Operations, where those of ERM are 100. */
+  flopsPercentOfErm?: number | undefined;
+}
+
+/** What is paid for. */
+export enum MethodCost_Item {
+  /** ITEM_UNSPECIFIED - Never returned. */
+  ITEM_UNSPECIFIED = 0,
+  /** ITEM_REFERENCE - Training the reference. */
+  ITEM_REFERENCE = 1,
+  /** ITEM_DYNAMICS - Recording the reference's dynamics. */
+  ITEM_DYNAMICS = 2,
+  /** ITEM_DATA_MAP - Building the data map. */
+  ITEM_DATA_MAP = 3,
+  /** ITEM_MAIN - Training the main model. */
+  ITEM_MAIN = 4,
+  /** ITEM_EVALUATION - Evaluating both. */
+  ITEM_EVALUATION = 5,
+  UNRECOGNIZED = -1,
+}
+
+export function methodCost_ItemFromJSON(object: any): MethodCost_Item {
+  switch (object) {
+    case 0:
+    case "ITEM_UNSPECIFIED":
+      return MethodCost_Item.ITEM_UNSPECIFIED;
+    case 1:
+    case "ITEM_REFERENCE":
+      return MethodCost_Item.ITEM_REFERENCE;
+    case 2:
+    case "ITEM_DYNAMICS":
+      return MethodCost_Item.ITEM_DYNAMICS;
+    case 3:
+    case "ITEM_DATA_MAP":
+      return MethodCost_Item.ITEM_DATA_MAP;
+    case 4:
+    case "ITEM_MAIN":
+      return MethodCost_Item.ITEM_MAIN;
+    case 5:
+    case "ITEM_EVALUATION":
+      return MethodCost_Item.ITEM_EVALUATION;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return MethodCost_Item.UNRECOGNIZED;
+  }
+}
+
+export function methodCost_ItemToJSON(object: MethodCost_Item): string {
+  switch (object) {
+    case MethodCost_Item.ITEM_UNSPECIFIED:
+      return "ITEM_UNSPECIFIED";
+    case MethodCost_Item.ITEM_REFERENCE:
+      return "ITEM_REFERENCE";
+    case MethodCost_Item.ITEM_DYNAMICS:
+      return "ITEM_DYNAMICS";
+    case MethodCost_Item.ITEM_DATA_MAP:
+      return "ITEM_DATA_MAP";
+    case MethodCost_Item.ITEM_MAIN:
+      return "ITEM_MAIN";
+    case MethodCost_Item.ITEM_EVALUATION:
+      return "ITEM_EVALUATION";
+    case MethodCost_Item.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** One item. */
+export interface MethodCost_Part {
+  /** What is paid for. */
+  item: MethodCost_Item;
+  /** Accelerator time. */
+  acceleratorTime:
+    | Duration
+    | undefined;
+  /** Floating-point operations, as in TrainingCost. */
+  flops: number;
+  /** Accelerator time, where that of ERM is 100; unset where ERM's is not known. */
+  percentOfErm?: number | undefined;
+}
+
+/**
+ * What a run is expected to cost. Steps, tokens and operations follow from the data; times need the rate of this server's
+ * device with this model, and stay unset where that is not known.
+ */
+export interface CostEstimate {
+  /** Where the rate comes from. */
+  source: CostEstimate_Source;
+  /** The earlier run. */
+  sourceRun: string;
+  /** The same in words, or why no rate is known. */
+  note: string;
+  /** TrainingCost.accelerator_time of a run to the end of its step budget. */
+  acceleratorTime:
+    | Duration
+    | undefined;
+  /** The same under early stopping, were the first evaluation the best. */
+  leastAcceleratorTime:
+    | Duration
+    | undefined;
+  /** Step budget. */
+  steps: number;
+  /** As in TrainingCost, to the end of the step budget. */
+  trainedInstances: number;
+  /** As in TrainingCost. */
+  trainedTokens: number;
+  /** As in TrainingCost. */
+  trainedRealTokens: number;
+  /** As in TrainingCost. */
+  flops: number;
+  /** Of a main run: all that the method needs, the run as estimated. */
+  methodCost:
+    | MethodCost
+    | undefined;
+  /** 100 minus percent_of_erm; negative where the method costs more than ERM. */
+  savingPercent?: number | undefined;
+}
+
+/** Where the rate comes from. */
+export enum CostEstimate_Source {
+  /** SOURCE_UNSPECIFIED - No rate is known. */
+  SOURCE_UNSPECIFIED = 0,
+  /** SOURCE_EARLIER_RUN - An earlier run of the same model, depth, precision and batch size on this server. */
+  SOURCE_EARLIER_RUN = 1,
+  /** SOURCE_MEASUREMENT - Some steps on the data in question, made for this estimate. */
+  SOURCE_MEASUREMENT = 2,
+  UNRECOGNIZED = -1,
+}
+
+export function costEstimate_SourceFromJSON(object: any): CostEstimate_Source {
+  switch (object) {
+    case 0:
+    case "SOURCE_UNSPECIFIED":
+      return CostEstimate_Source.SOURCE_UNSPECIFIED;
+    case 1:
+    case "SOURCE_EARLIER_RUN":
+      return CostEstimate_Source.SOURCE_EARLIER_RUN;
+    case 2:
+    case "SOURCE_MEASUREMENT":
+      return CostEstimate_Source.SOURCE_MEASUREMENT;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return CostEstimate_Source.UNRECOGNIZED;
+  }
+}
+
+export function costEstimate_SourceToJSON(object: CostEstimate_Source): string {
+  switch (object) {
+    case CostEstimate_Source.SOURCE_UNSPECIFIED:
+      return "SOURCE_UNSPECIFIED";
+    case CostEstimate_Source.SOURCE_EARLIER_RUN:
+      return "SOURCE_EARLIER_RUN";
+    case CostEstimate_Source.SOURCE_MEASUREMENT:
+      return "SOURCE_MEASUREMENT";
+    case CostEstimate_Source.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
 }
 
 /** One evaluation of one split. */
@@ -448,6 +1016,38 @@ export interface Evaluation {
   steps: number;
   /** Epochs committed when it was made. */
   committedEpochs: number;
+  /**
+   * Expected calibration error, 0 to 1: over 15 bins of equal width, bin m holding confidences in (m/15, (m+1)/15], the sum
+   * of its share of the instances times the difference of its accuracy and its mean confidence (Guo et al. 2017). Unset in
+   * evaluations by older versions.
+   */
+  calibrationError?:
+    | number
+    | undefined;
+  /** 95 % interval of the accuracy (Wilson): chance among the instances, not among seeds. */
+  accuracyInterval:
+    | ConfidenceInterval
+    | undefined;
+  /** One for each class, in the order of the dataset's. */
+  classCounts: ClassCount[];
+}
+
+/** Both ends of an interval. */
+export interface ConfidenceInterval {
+  /** Lower end. */
+  low: number;
+  /** Upper end. */
+  high: number;
+}
+
+/** Instances of one class in an evaluation. */
+export interface ClassCount {
+  /** Whose label it is. */
+  goldCount: number;
+  /** For which it was predicted. */
+  predictedCount: number;
+  /** Both. */
+  correctCount: number;
 }
 
 function createBaseRun(): Run {
@@ -473,6 +1073,10 @@ function createBaseRun(): Run {
     expireTime: undefined,
     queuePosition: 0,
     modelUri: "",
+    method: 0,
+    warnings: [],
+    costEstimate: undefined,
+    methodCost: undefined,
   };
 }
 
@@ -540,6 +1144,18 @@ export const Run: MessageFns<Run> = {
     }
     if (message.modelUri !== "") {
       writer.uint32(170).string(message.modelUri);
+    }
+    if (message.method !== 0) {
+      writer.uint32(176).int32(message.method);
+    }
+    for (const v of message.warnings) {
+      RunWarning.encode(v!, writer.uint32(186).fork()).join();
+    }
+    if (message.costEstimate !== undefined) {
+      CostEstimate.encode(message.costEstimate, writer.uint32(194).fork()).join();
+    }
+    if (message.methodCost !== undefined) {
+      MethodCost.encode(message.methodCost, writer.uint32(202).fork()).join();
     }
     return writer;
   },
@@ -728,6 +1344,38 @@ export const Run: MessageFns<Run> = {
             message.modelUri = reader.string();
             continue;
           }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.method = reader.int32() as any;
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.warnings.push(RunWarning.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.costEstimate = CostEstimate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.methodCost = MethodCost.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -814,6 +1462,20 @@ export const Run: MessageFns<Run> = {
         : isSet(object.model_uri)
         ? globalThis.String(object.model_uri)
         : "",
+      method: isSet(object.method) ? methodFromJSON(object.method) : 0,
+      warnings: globalThis.Array.isArray(object?.warnings)
+        ? object.warnings.map((e: any) => RunWarning.fromJSON(e))
+        : [],
+      costEstimate: isSet(object.costEstimate)
+        ? CostEstimate.fromJSON(object.costEstimate)
+        : isSet(object.cost_estimate)
+        ? CostEstimate.fromJSON(object.cost_estimate)
+        : undefined,
+      methodCost: isSet(object.methodCost)
+        ? MethodCost.fromJSON(object.methodCost)
+        : isSet(object.method_cost)
+        ? MethodCost.fromJSON(object.method_cost)
+        : undefined,
     };
   },
 
@@ -888,6 +1550,18 @@ export const Run: MessageFns<Run> = {
     if (message.modelUri !== "") {
       obj.modelUri = message.modelUri;
     }
+    if (message.method !== 0) {
+      obj.method = methodToJSON(message.method);
+    }
+    if (message.warnings?.length) {
+      obj.warnings = message.warnings.map((e) => RunWarning.toJSON(e));
+    }
+    if (message.costEstimate !== undefined) {
+      obj.costEstimate = CostEstimate.toJSON(message.costEstimate);
+    }
+    if (message.methodCost !== undefined) {
+      obj.methodCost = MethodCost.toJSON(message.methodCost);
+    }
     return obj;
   },
 
@@ -935,6 +1609,14 @@ export const Run: MessageFns<Run> = {
     message.expireTime = object.expireTime ?? undefined;
     message.queuePosition = object.queuePosition ?? 0;
     message.modelUri = object.modelUri ?? "";
+    message.method = object.method ?? 0;
+    message.warnings = object.warnings?.map((e) => RunWarning.fromPartial(e)) || [];
+    message.costEstimate = (object.costEstimate !== undefined && object.costEstimate !== null)
+      ? CostEstimate.fromPartial(object.costEstimate)
+      : undefined;
+    message.methodCost = (object.methodCost !== undefined && object.methodCost !== null)
+      ? MethodCost.fromPartial(object.methodCost)
+      : undefined;
     return message;
   },
 };
@@ -1024,6 +1706,107 @@ export const Run_LabelsEntry: MessageFns<Run_LabelsEntry> = {
   },
 };
 
+function createBaseRunWarning(): RunWarning {
+  return { code: 0, message: "", steps: 0 };
+}
+
+export const RunWarning: MessageFns<RunWarning> = {
+  encode(message: RunWarning, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.code !== 0) {
+      writer.uint32(8).int32(message.code);
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    if (message.steps !== 0) {
+      writer.uint32(24).int64(message.steps);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunWarning {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunWarning();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.code = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.steps = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RunWarning {
+    return {
+      code: isSet(object.code) ? runWarning_CodeFromJSON(object.code) : 0,
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+      steps: isSet(object.steps) ? globalThis.Number(object.steps) : 0,
+    };
+  },
+
+  toJSON(message: RunWarning): unknown {
+    const obj: any = {};
+    if (message.code !== 0) {
+      obj.code = runWarning_CodeToJSON(message.code);
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    if (message.steps !== 0) {
+      obj.steps = Math.round(message.steps);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RunWarning>): RunWarning {
+    return RunWarning.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RunWarning>): RunWarning {
+    const message = createBaseRunWarning();
+    message.code = object.code ?? 0;
+    message.message = object.message ?? "";
+    message.steps = object.steps ?? 0;
+    return message;
+  },
+};
+
 function createBaseTrainingSpec(): TrainingSpec {
   return {
     dataset: "",
@@ -1044,6 +1827,7 @@ function createBaseTrainingSpec(): TrainingSpec {
     maxAttempts: 0,
     priority: 0,
     discardLogits: false,
+    scheduleSpan: 0,
   };
 }
 
@@ -1102,6 +1886,9 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
     }
     if (message.discardLogits !== false) {
       writer.uint32(144).bool(message.discardLogits);
+    }
+    if (message.scheduleSpan !== 0) {
+      writer.uint32(152).int32(message.scheduleSpan);
     }
     return writer;
   },
@@ -1263,6 +2050,14 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
             message.discardLogits = reader.bool();
             continue;
           }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.scheduleSpan = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1339,6 +2134,11 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
         : isSet(object.discard_logits)
         ? globalThis.Boolean(object.discard_logits)
         : false,
+      scheduleSpan: isSet(object.scheduleSpan)
+        ? scheduleSpanFromJSON(object.scheduleSpan)
+        : isSet(object.schedule_span)
+        ? scheduleSpanFromJSON(object.schedule_span)
+        : 0,
     };
   },
 
@@ -1398,6 +2198,9 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
     if (message.discardLogits !== false) {
       obj.discardLogits = message.discardLogits;
     }
+    if (message.scheduleSpan !== 0) {
+      obj.scheduleSpan = scheduleSpanToJSON(message.scheduleSpan);
+    }
     return obj;
   },
 
@@ -1426,12 +2229,13 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
     message.maxAttempts = object.maxAttempts ?? 0;
     message.priority = object.priority ?? 0;
     message.discardLogits = object.discardLogits ?? false;
+    message.scheduleSpan = object.scheduleSpan ?? 0;
     return message;
   },
 };
 
 function createBaseEarlyStopping(): EarlyStopping {
-  return { metric: 0, splits: [], patience: 0, evaluationIntervalSteps: 0 };
+  return { metric: 0, splits: [], patience: 0, evaluationIntervalSteps: 0, aggregate: 0 };
 }
 
 export const EarlyStopping: MessageFns<EarlyStopping> = {
@@ -1447,6 +2251,9 @@ export const EarlyStopping: MessageFns<EarlyStopping> = {
     }
     if (message.evaluationIntervalSteps !== 0) {
       writer.uint32(32).int32(message.evaluationIntervalSteps);
+    }
+    if (message.aggregate !== 0) {
+      writer.uint32(40).int32(message.aggregate);
     }
     return writer;
   },
@@ -1496,6 +2303,14 @@ export const EarlyStopping: MessageFns<EarlyStopping> = {
             message.evaluationIntervalSteps = reader.int32();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.aggregate = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1518,6 +2333,7 @@ export const EarlyStopping: MessageFns<EarlyStopping> = {
         : isSet(object.evaluation_interval_steps)
         ? globalThis.Number(object.evaluation_interval_steps)
         : 0,
+      aggregate: isSet(object.aggregate) ? earlyStopping_AggregateFromJSON(object.aggregate) : 0,
     };
   },
 
@@ -1535,6 +2351,9 @@ export const EarlyStopping: MessageFns<EarlyStopping> = {
     if (message.evaluationIntervalSteps !== 0) {
       obj.evaluationIntervalSteps = Math.round(message.evaluationIntervalSteps);
     }
+    if (message.aggregate !== 0) {
+      obj.aggregate = earlyStopping_AggregateToJSON(message.aggregate);
+    }
     return obj;
   },
 
@@ -1547,6 +2366,7 @@ export const EarlyStopping: MessageFns<EarlyStopping> = {
     message.splits = object.splits?.map((e) => e) || [];
     message.patience = object.patience ?? 0;
     message.evaluationIntervalSteps = object.evaluationIntervalSteps ?? 0;
+    message.aggregate = object.aggregate ?? 0;
     return message;
   },
 };
@@ -1781,6 +2601,11 @@ function createBaseTrainingCost(): TrainingCost {
     flops: 0,
     energyJoules: undefined,
     wastedAcceleratorTime: undefined,
+    steps: 0,
+    trainedRealTokens: 0,
+    peakMemoryBytes: undefined,
+    energySource: 0,
+    phases: [],
   };
 }
 
@@ -1809,6 +2634,21 @@ export const TrainingCost: MessageFns<TrainingCost> = {
     }
     if (message.wastedAcceleratorTime !== undefined) {
       Duration.encode(message.wastedAcceleratorTime, writer.uint32(66).fork()).join();
+    }
+    if (message.steps !== 0) {
+      writer.uint32(72).int64(message.steps);
+    }
+    if (message.trainedRealTokens !== 0) {
+      writer.uint32(80).int64(message.trainedRealTokens);
+    }
+    if (message.peakMemoryBytes !== undefined) {
+      writer.uint32(88).int64(message.peakMemoryBytes);
+    }
+    if (message.energySource !== 0) {
+      writer.uint32(96).int32(message.energySource);
+    }
+    for (const v of message.phases) {
+      PhaseCost.encode(v!, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -1890,6 +2730,46 @@ export const TrainingCost: MessageFns<TrainingCost> = {
             message.wastedAcceleratorTime = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.steps = longToNumber(reader.int64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.trainedRealTokens = longToNumber(reader.int64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.peakMemoryBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.energySource = reader.int32() as any;
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.phases.push(PhaseCost.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1940,6 +2820,25 @@ export const TrainingCost: MessageFns<TrainingCost> = {
         : isSet(object.wasted_accelerator_time)
         ? Duration.fromJSON(object.wasted_accelerator_time)
         : undefined,
+      steps: isSet(object.steps) ? globalThis.Number(object.steps) : 0,
+      trainedRealTokens: isSet(object.trainedRealTokens)
+        ? globalThis.Number(object.trainedRealTokens)
+        : isSet(object.trained_real_tokens)
+        ? globalThis.Number(object.trained_real_tokens)
+        : 0,
+      peakMemoryBytes: isSet(object.peakMemoryBytes)
+        ? globalThis.Number(object.peakMemoryBytes)
+        : isSet(object.peak_memory_bytes)
+        ? globalThis.Number(object.peak_memory_bytes)
+        : undefined,
+      energySource: isSet(object.energySource)
+        ? energySourceFromJSON(object.energySource)
+        : isSet(object.energy_source)
+        ? energySourceFromJSON(object.energy_source)
+        : 0,
+      phases: globalThis.Array.isArray(object?.phases)
+        ? object.phases.map((e: any) => PhaseCost.fromJSON(e))
+        : [],
     };
   },
 
@@ -1969,6 +2868,21 @@ export const TrainingCost: MessageFns<TrainingCost> = {
     if (message.wastedAcceleratorTime !== undefined) {
       obj.wastedAcceleratorTime = Duration.toJSON(message.wastedAcceleratorTime);
     }
+    if (message.steps !== 0) {
+      obj.steps = Math.round(message.steps);
+    }
+    if (message.trainedRealTokens !== 0) {
+      obj.trainedRealTokens = Math.round(message.trainedRealTokens);
+    }
+    if (message.peakMemoryBytes !== undefined) {
+      obj.peakMemoryBytes = Math.round(message.peakMemoryBytes);
+    }
+    if (message.energySource !== 0) {
+      obj.energySource = energySourceToJSON(message.energySource);
+    }
+    if (message.phases?.length) {
+      obj.phases = message.phases.map((e) => PhaseCost.toJSON(e));
+    }
     return obj;
   },
 
@@ -1994,6 +2908,759 @@ export const TrainingCost: MessageFns<TrainingCost> = {
       (object.wastedAcceleratorTime !== undefined && object.wastedAcceleratorTime !== null)
         ? Duration.fromPartial(object.wastedAcceleratorTime)
         : undefined;
+    message.steps = object.steps ?? 0;
+    message.trainedRealTokens = object.trainedRealTokens ?? 0;
+    message.peakMemoryBytes = object.peakMemoryBytes ?? undefined;
+    message.energySource = object.energySource ?? 0;
+    message.phases = object.phases?.map((e) => PhaseCost.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePhaseCost(): PhaseCost {
+  return { phase: 0, acceleratorTime: undefined, flops: 0 };
+}
+
+export const PhaseCost: MessageFns<PhaseCost> = {
+  encode(message: PhaseCost, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.phase !== 0) {
+      writer.uint32(8).int32(message.phase);
+    }
+    if (message.acceleratorTime !== undefined) {
+      Duration.encode(message.acceleratorTime, writer.uint32(18).fork()).join();
+    }
+    if (message.flops !== 0) {
+      writer.uint32(25).double(message.flops);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PhaseCost {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePhaseCost();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.phase = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.acceleratorTime = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.flops = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PhaseCost {
+    return {
+      phase: isSet(object.phase) ? phaseCost_PhaseFromJSON(object.phase) : 0,
+      acceleratorTime: isSet(object.acceleratorTime)
+        ? Duration.fromJSON(object.acceleratorTime)
+        : isSet(object.accelerator_time)
+        ? Duration.fromJSON(object.accelerator_time)
+        : undefined,
+      flops: isSet(object.flops) ? globalThis.Number(object.flops) : 0,
+    };
+  },
+
+  toJSON(message: PhaseCost): unknown {
+    const obj: any = {};
+    if (message.phase !== 0) {
+      obj.phase = phaseCost_PhaseToJSON(message.phase);
+    }
+    if (message.acceleratorTime !== undefined) {
+      obj.acceleratorTime = Duration.toJSON(message.acceleratorTime);
+    }
+    if (message.flops !== 0) {
+      obj.flops = floatToJson(message.flops);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PhaseCost>): PhaseCost {
+    return PhaseCost.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PhaseCost>): PhaseCost {
+    const message = createBasePhaseCost();
+    message.phase = object.phase ?? 0;
+    message.acceleratorTime = (object.acceleratorTime !== undefined && object.acceleratorTime !== null)
+      ? Duration.fromPartial(object.acceleratorTime)
+      : undefined;
+    message.flops = object.flops ?? 0;
+    return message;
+  },
+};
+
+function createBaseMethodCost(): MethodCost {
+  return {
+    parts: [],
+    acceleratorTime: undefined,
+    flops: 0,
+    ermRun: "",
+    ermAcceleratorTime: undefined,
+    ermFlops: 0,
+    percentOfErm: undefined,
+    flopsPercentOfErm: undefined,
+  };
+}
+
+export const MethodCost: MessageFns<MethodCost> = {
+  encode(message: MethodCost, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.parts) {
+      MethodCost_Part.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.acceleratorTime !== undefined) {
+      Duration.encode(message.acceleratorTime, writer.uint32(18).fork()).join();
+    }
+    if (message.flops !== 0) {
+      writer.uint32(25).double(message.flops);
+    }
+    if (message.ermRun !== "") {
+      writer.uint32(34).string(message.ermRun);
+    }
+    if (message.ermAcceleratorTime !== undefined) {
+      Duration.encode(message.ermAcceleratorTime, writer.uint32(42).fork()).join();
+    }
+    if (message.ermFlops !== 0) {
+      writer.uint32(49).double(message.ermFlops);
+    }
+    if (message.percentOfErm !== undefined) {
+      writer.uint32(57).double(message.percentOfErm);
+    }
+    if (message.flopsPercentOfErm !== undefined) {
+      writer.uint32(65).double(message.flopsPercentOfErm);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MethodCost {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMethodCost();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parts.push(MethodCost_Part.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.acceleratorTime = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.flops = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.ermRun = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.ermAcceleratorTime = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.ermFlops = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.percentOfErm = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.flopsPercentOfErm = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MethodCost {
+    return {
+      parts: globalThis.Array.isArray(object?.parts) ? object.parts.map((e: any) => MethodCost_Part.fromJSON(e)) : [],
+      acceleratorTime: isSet(object.acceleratorTime)
+        ? Duration.fromJSON(object.acceleratorTime)
+        : isSet(object.accelerator_time)
+        ? Duration.fromJSON(object.accelerator_time)
+        : undefined,
+      flops: isSet(object.flops) ? globalThis.Number(object.flops) : 0,
+      ermRun: isSet(object.ermRun)
+        ? globalThis.String(object.ermRun)
+        : isSet(object.erm_run)
+        ? globalThis.String(object.erm_run)
+        : "",
+      ermAcceleratorTime: isSet(object.ermAcceleratorTime)
+        ? Duration.fromJSON(object.ermAcceleratorTime)
+        : isSet(object.erm_accelerator_time)
+        ? Duration.fromJSON(object.erm_accelerator_time)
+        : undefined,
+      ermFlops: isSet(object.ermFlops)
+        ? globalThis.Number(object.ermFlops)
+        : isSet(object.erm_flops)
+        ? globalThis.Number(object.erm_flops)
+        : 0,
+      percentOfErm: isSet(object.percentOfErm)
+        ? globalThis.Number(object.percentOfErm)
+        : isSet(object.percent_of_erm)
+        ? globalThis.Number(object.percent_of_erm)
+        : undefined,
+      flopsPercentOfErm: isSet(object.flopsPercentOfErm)
+        ? globalThis.Number(object.flopsPercentOfErm)
+        : isSet(object.flops_percent_of_erm)
+        ? globalThis.Number(object.flops_percent_of_erm)
+        : undefined,
+    };
+  },
+
+  toJSON(message: MethodCost): unknown {
+    const obj: any = {};
+    if (message.parts?.length) {
+      obj.parts = message.parts.map((e) => MethodCost_Part.toJSON(e));
+    }
+    if (message.acceleratorTime !== undefined) {
+      obj.acceleratorTime = Duration.toJSON(message.acceleratorTime);
+    }
+    if (message.flops !== 0) {
+      obj.flops = floatToJson(message.flops);
+    }
+    if (message.ermRun !== "") {
+      obj.ermRun = message.ermRun;
+    }
+    if (message.ermAcceleratorTime !== undefined) {
+      obj.ermAcceleratorTime = Duration.toJSON(message.ermAcceleratorTime);
+    }
+    if (message.ermFlops !== 0) {
+      obj.ermFlops = floatToJson(message.ermFlops);
+    }
+    if (message.percentOfErm !== undefined) {
+      obj.percentOfErm = floatToJson(message.percentOfErm);
+    }
+    if (message.flopsPercentOfErm !== undefined) {
+      obj.flopsPercentOfErm = floatToJson(message.flopsPercentOfErm);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MethodCost>): MethodCost {
+    return MethodCost.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MethodCost>): MethodCost {
+    const message = createBaseMethodCost();
+    message.parts = object.parts?.map((e) => MethodCost_Part.fromPartial(e)) || [];
+    message.acceleratorTime = (object.acceleratorTime !== undefined && object.acceleratorTime !== null)
+      ? Duration.fromPartial(object.acceleratorTime)
+      : undefined;
+    message.flops = object.flops ?? 0;
+    message.ermRun = object.ermRun ?? "";
+    message.ermAcceleratorTime = (object.ermAcceleratorTime !== undefined && object.ermAcceleratorTime !== null)
+      ? Duration.fromPartial(object.ermAcceleratorTime)
+      : undefined;
+    message.ermFlops = object.ermFlops ?? 0;
+    message.percentOfErm = object.percentOfErm ?? undefined;
+    message.flopsPercentOfErm = object.flopsPercentOfErm ?? undefined;
+    return message;
+  },
+};
+
+function createBaseMethodCost_Part(): MethodCost_Part {
+  return { item: 0, acceleratorTime: undefined, flops: 0, percentOfErm: undefined };
+}
+
+export const MethodCost_Part: MessageFns<MethodCost_Part> = {
+  encode(message: MethodCost_Part, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.item !== 0) {
+      writer.uint32(8).int32(message.item);
+    }
+    if (message.acceleratorTime !== undefined) {
+      Duration.encode(message.acceleratorTime, writer.uint32(18).fork()).join();
+    }
+    if (message.flops !== 0) {
+      writer.uint32(25).double(message.flops);
+    }
+    if (message.percentOfErm !== undefined) {
+      writer.uint32(33).double(message.percentOfErm);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MethodCost_Part {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMethodCost_Part();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.item = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.acceleratorTime = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.flops = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.percentOfErm = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MethodCost_Part {
+    return {
+      item: isSet(object.item) ? methodCost_ItemFromJSON(object.item) : 0,
+      acceleratorTime: isSet(object.acceleratorTime)
+        ? Duration.fromJSON(object.acceleratorTime)
+        : isSet(object.accelerator_time)
+        ? Duration.fromJSON(object.accelerator_time)
+        : undefined,
+      flops: isSet(object.flops) ? globalThis.Number(object.flops) : 0,
+      percentOfErm: isSet(object.percentOfErm)
+        ? globalThis.Number(object.percentOfErm)
+        : isSet(object.percent_of_erm)
+        ? globalThis.Number(object.percent_of_erm)
+        : undefined,
+    };
+  },
+
+  toJSON(message: MethodCost_Part): unknown {
+    const obj: any = {};
+    if (message.item !== 0) {
+      obj.item = methodCost_ItemToJSON(message.item);
+    }
+    if (message.acceleratorTime !== undefined) {
+      obj.acceleratorTime = Duration.toJSON(message.acceleratorTime);
+    }
+    if (message.flops !== 0) {
+      obj.flops = floatToJson(message.flops);
+    }
+    if (message.percentOfErm !== undefined) {
+      obj.percentOfErm = floatToJson(message.percentOfErm);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MethodCost_Part>): MethodCost_Part {
+    return MethodCost_Part.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MethodCost_Part>): MethodCost_Part {
+    const message = createBaseMethodCost_Part();
+    message.item = object.item ?? 0;
+    message.acceleratorTime = (object.acceleratorTime !== undefined && object.acceleratorTime !== null)
+      ? Duration.fromPartial(object.acceleratorTime)
+      : undefined;
+    message.flops = object.flops ?? 0;
+    message.percentOfErm = object.percentOfErm ?? undefined;
+    return message;
+  },
+};
+
+function createBaseCostEstimate(): CostEstimate {
+  return {
+    source: 0,
+    sourceRun: "",
+    note: "",
+    acceleratorTime: undefined,
+    leastAcceleratorTime: undefined,
+    steps: 0,
+    trainedInstances: 0,
+    trainedTokens: 0,
+    trainedRealTokens: 0,
+    flops: 0,
+    methodCost: undefined,
+    savingPercent: undefined,
+  };
+}
+
+export const CostEstimate: MessageFns<CostEstimate> = {
+  encode(message: CostEstimate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.source !== 0) {
+      writer.uint32(8).int32(message.source);
+    }
+    if (message.sourceRun !== "") {
+      writer.uint32(18).string(message.sourceRun);
+    }
+    if (message.note !== "") {
+      writer.uint32(26).string(message.note);
+    }
+    if (message.acceleratorTime !== undefined) {
+      Duration.encode(message.acceleratorTime, writer.uint32(34).fork()).join();
+    }
+    if (message.leastAcceleratorTime !== undefined) {
+      Duration.encode(message.leastAcceleratorTime, writer.uint32(42).fork()).join();
+    }
+    if (message.steps !== 0) {
+      writer.uint32(48).int64(message.steps);
+    }
+    if (message.trainedInstances !== 0) {
+      writer.uint32(56).int64(message.trainedInstances);
+    }
+    if (message.trainedTokens !== 0) {
+      writer.uint32(64).int64(message.trainedTokens);
+    }
+    if (message.trainedRealTokens !== 0) {
+      writer.uint32(72).int64(message.trainedRealTokens);
+    }
+    if (message.flops !== 0) {
+      writer.uint32(81).double(message.flops);
+    }
+    if (message.methodCost !== undefined) {
+      MethodCost.encode(message.methodCost, writer.uint32(90).fork()).join();
+    }
+    if (message.savingPercent !== undefined) {
+      writer.uint32(97).double(message.savingPercent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CostEstimate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCostEstimate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.source = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sourceRun = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.acceleratorTime = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.leastAcceleratorTime = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.steps = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.trainedInstances = longToNumber(reader.int64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.trainedTokens = longToNumber(reader.int64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.trainedRealTokens = longToNumber(reader.int64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 81) {
+              break;
+            }
+
+            message.flops = reader.double();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.methodCost = MethodCost.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 97) {
+              break;
+            }
+
+            message.savingPercent = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CostEstimate {
+    return {
+      source: isSet(object.source) ? costEstimate_SourceFromJSON(object.source) : 0,
+      sourceRun: isSet(object.sourceRun)
+        ? globalThis.String(object.sourceRun)
+        : isSet(object.source_run)
+        ? globalThis.String(object.source_run)
+        : "",
+      note: isSet(object.note) ? globalThis.String(object.note) : "",
+      acceleratorTime: isSet(object.acceleratorTime)
+        ? Duration.fromJSON(object.acceleratorTime)
+        : isSet(object.accelerator_time)
+        ? Duration.fromJSON(object.accelerator_time)
+        : undefined,
+      leastAcceleratorTime: isSet(object.leastAcceleratorTime)
+        ? Duration.fromJSON(object.leastAcceleratorTime)
+        : isSet(object.least_accelerator_time)
+        ? Duration.fromJSON(object.least_accelerator_time)
+        : undefined,
+      steps: isSet(object.steps) ? globalThis.Number(object.steps) : 0,
+      trainedInstances: isSet(object.trainedInstances)
+        ? globalThis.Number(object.trainedInstances)
+        : isSet(object.trained_instances)
+        ? globalThis.Number(object.trained_instances)
+        : 0,
+      trainedTokens: isSet(object.trainedTokens)
+        ? globalThis.Number(object.trainedTokens)
+        : isSet(object.trained_tokens)
+        ? globalThis.Number(object.trained_tokens)
+        : 0,
+      trainedRealTokens: isSet(object.trainedRealTokens)
+        ? globalThis.Number(object.trainedRealTokens)
+        : isSet(object.trained_real_tokens)
+        ? globalThis.Number(object.trained_real_tokens)
+        : 0,
+      flops: isSet(object.flops) ? globalThis.Number(object.flops) : 0,
+      methodCost: isSet(object.methodCost)
+        ? MethodCost.fromJSON(object.methodCost)
+        : isSet(object.method_cost)
+        ? MethodCost.fromJSON(object.method_cost)
+        : undefined,
+      savingPercent: isSet(object.savingPercent)
+        ? globalThis.Number(object.savingPercent)
+        : isSet(object.saving_percent)
+        ? globalThis.Number(object.saving_percent)
+        : undefined,
+    };
+  },
+
+  toJSON(message: CostEstimate): unknown {
+    const obj: any = {};
+    if (message.source !== 0) {
+      obj.source = costEstimate_SourceToJSON(message.source);
+    }
+    if (message.sourceRun !== "") {
+      obj.sourceRun = message.sourceRun;
+    }
+    if (message.note !== "") {
+      obj.note = message.note;
+    }
+    if (message.acceleratorTime !== undefined) {
+      obj.acceleratorTime = Duration.toJSON(message.acceleratorTime);
+    }
+    if (message.leastAcceleratorTime !== undefined) {
+      obj.leastAcceleratorTime = Duration.toJSON(message.leastAcceleratorTime);
+    }
+    if (message.steps !== 0) {
+      obj.steps = Math.round(message.steps);
+    }
+    if (message.trainedInstances !== 0) {
+      obj.trainedInstances = Math.round(message.trainedInstances);
+    }
+    if (message.trainedTokens !== 0) {
+      obj.trainedTokens = Math.round(message.trainedTokens);
+    }
+    if (message.trainedRealTokens !== 0) {
+      obj.trainedRealTokens = Math.round(message.trainedRealTokens);
+    }
+    if (message.flops !== 0) {
+      obj.flops = floatToJson(message.flops);
+    }
+    if (message.methodCost !== undefined) {
+      obj.methodCost = MethodCost.toJSON(message.methodCost);
+    }
+    if (message.savingPercent !== undefined) {
+      obj.savingPercent = floatToJson(message.savingPercent);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CostEstimate>): CostEstimate {
+    return CostEstimate.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CostEstimate>): CostEstimate {
+    const message = createBaseCostEstimate();
+    message.source = object.source ?? 0;
+    message.sourceRun = object.sourceRun ?? "";
+    message.note = object.note ?? "";
+    message.acceleratorTime = (object.acceleratorTime !== undefined && object.acceleratorTime !== null)
+      ? Duration.fromPartial(object.acceleratorTime)
+      : undefined;
+    message.leastAcceleratorTime = (object.leastAcceleratorTime !== undefined && object.leastAcceleratorTime !== null)
+      ? Duration.fromPartial(object.leastAcceleratorTime)
+      : undefined;
+    message.steps = object.steps ?? 0;
+    message.trainedInstances = object.trainedInstances ?? 0;
+    message.trainedTokens = object.trainedTokens ?? 0;
+    message.trainedRealTokens = object.trainedRealTokens ?? 0;
+    message.flops = object.flops ?? 0;
+    message.methodCost = (object.methodCost !== undefined && object.methodCost !== null)
+      ? MethodCost.fromPartial(object.methodCost)
+      : undefined;
+    message.savingPercent = object.savingPercent ?? undefined;
     return message;
   },
 };
@@ -2008,6 +3675,9 @@ function createBaseEvaluation(): Evaluation {
     instanceCount: 0,
     steps: 0,
     committedEpochs: 0,
+    calibrationError: undefined,
+    accuracyInterval: undefined,
+    classCounts: [],
   };
 }
 
@@ -2036,6 +3706,15 @@ export const Evaluation: MessageFns<Evaluation> = {
     }
     if (message.committedEpochs !== 0) {
       writer.uint32(64).int32(message.committedEpochs);
+    }
+    if (message.calibrationError !== undefined) {
+      writer.uint32(73).double(message.calibrationError);
+    }
+    if (message.accuracyInterval !== undefined) {
+      ConfidenceInterval.encode(message.accuracyInterval, writer.uint32(82).fork()).join();
+    }
+    for (const v of message.classCounts) {
+      ClassCount.encode(v!, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -2117,6 +3796,30 @@ export const Evaluation: MessageFns<Evaluation> = {
             message.committedEpochs = reader.int32();
             continue;
           }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.calibrationError = reader.double();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.accuracyInterval = ConfidenceInterval.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.classCounts.push(ClassCount.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2155,6 +3858,21 @@ export const Evaluation: MessageFns<Evaluation> = {
         : isSet(object.committed_epochs)
         ? globalThis.Number(object.committed_epochs)
         : 0,
+      calibrationError: isSet(object.calibrationError)
+        ? globalThis.Number(object.calibrationError)
+        : isSet(object.calibration_error)
+        ? globalThis.Number(object.calibration_error)
+        : undefined,
+      accuracyInterval: isSet(object.accuracyInterval)
+        ? ConfidenceInterval.fromJSON(object.accuracyInterval)
+        : isSet(object.accuracy_interval)
+        ? ConfidenceInterval.fromJSON(object.accuracy_interval)
+        : undefined,
+      classCounts: globalThis.Array.isArray(object?.classCounts)
+        ? object.classCounts.map((e: any) => ClassCount.fromJSON(e))
+        : globalThis.Array.isArray(object?.class_counts)
+        ? object.class_counts.map((e: any) => ClassCount.fromJSON(e))
+        : [],
     };
   },
 
@@ -2184,6 +3902,15 @@ export const Evaluation: MessageFns<Evaluation> = {
     if (message.committedEpochs !== 0) {
       obj.committedEpochs = Math.round(message.committedEpochs);
     }
+    if (message.calibrationError !== undefined) {
+      obj.calibrationError = floatToJson(message.calibrationError);
+    }
+    if (message.accuracyInterval !== undefined) {
+      obj.accuracyInterval = ConfidenceInterval.toJSON(message.accuracyInterval);
+    }
+    if (message.classCounts?.length) {
+      obj.classCounts = message.classCounts.map((e) => ClassCount.toJSON(e));
+    }
     return obj;
   },
 
@@ -2200,6 +3927,209 @@ export const Evaluation: MessageFns<Evaluation> = {
     message.instanceCount = object.instanceCount ?? 0;
     message.steps = object.steps ?? 0;
     message.committedEpochs = object.committedEpochs ?? 0;
+    message.calibrationError = object.calibrationError ?? undefined;
+    message.accuracyInterval = (object.accuracyInterval !== undefined && object.accuracyInterval !== null)
+      ? ConfidenceInterval.fromPartial(object.accuracyInterval)
+      : undefined;
+    message.classCounts = object.classCounts?.map((e) => ClassCount.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseConfidenceInterval(): ConfidenceInterval {
+  return { low: 0, high: 0 };
+}
+
+export const ConfidenceInterval: MessageFns<ConfidenceInterval> = {
+  encode(message: ConfidenceInterval, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.low !== 0) {
+      writer.uint32(9).double(message.low);
+    }
+    if (message.high !== 0) {
+      writer.uint32(17).double(message.high);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConfidenceInterval {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfidenceInterval();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.low = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.high = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConfidenceInterval {
+    return {
+      low: isSet(object.low) ? globalThis.Number(object.low) : 0,
+      high: isSet(object.high) ? globalThis.Number(object.high) : 0,
+    };
+  },
+
+  toJSON(message: ConfidenceInterval): unknown {
+    const obj: any = {};
+    if (message.low !== 0) {
+      obj.low = floatToJson(message.low);
+    }
+    if (message.high !== 0) {
+      obj.high = floatToJson(message.high);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ConfidenceInterval>): ConfidenceInterval {
+    return ConfidenceInterval.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ConfidenceInterval>): ConfidenceInterval {
+    const message = createBaseConfidenceInterval();
+    message.low = object.low ?? 0;
+    message.high = object.high ?? 0;
+    return message;
+  },
+};
+
+function createBaseClassCount(): ClassCount {
+  return { goldCount: 0, predictedCount: 0, correctCount: 0 };
+}
+
+export const ClassCount: MessageFns<ClassCount> = {
+  encode(message: ClassCount, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.goldCount !== 0) {
+      writer.uint32(8).int64(message.goldCount);
+    }
+    if (message.predictedCount !== 0) {
+      writer.uint32(16).int64(message.predictedCount);
+    }
+    if (message.correctCount !== 0) {
+      writer.uint32(24).int64(message.correctCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClassCount {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClassCount();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.goldCount = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.predictedCount = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.correctCount = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClassCount {
+    return {
+      goldCount: isSet(object.goldCount)
+        ? globalThis.Number(object.goldCount)
+        : isSet(object.gold_count)
+        ? globalThis.Number(object.gold_count)
+        : 0,
+      predictedCount: isSet(object.predictedCount)
+        ? globalThis.Number(object.predictedCount)
+        : isSet(object.predicted_count)
+        ? globalThis.Number(object.predicted_count)
+        : 0,
+      correctCount: isSet(object.correctCount)
+        ? globalThis.Number(object.correctCount)
+        : isSet(object.correct_count)
+        ? globalThis.Number(object.correct_count)
+        : 0,
+    };
+  },
+
+  toJSON(message: ClassCount): unknown {
+    const obj: any = {};
+    if (message.goldCount !== 0) {
+      obj.goldCount = Math.round(message.goldCount);
+    }
+    if (message.predictedCount !== 0) {
+      obj.predictedCount = Math.round(message.predictedCount);
+    }
+    if (message.correctCount !== 0) {
+      obj.correctCount = Math.round(message.correctCount);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ClassCount>): ClassCount {
+    return ClassCount.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ClassCount>): ClassCount {
+    const message = createBaseClassCount();
+    message.goldCount = object.goldCount ?? 0;
+    message.predictedCount = object.predictedCount ?? 0;
+    message.correctCount = object.correctCount ?? 0;
     return message;
   },
 };

@@ -1,4 +1,4 @@
-// Right answers out of n → 95 % intervals of the accuracy, and of the difference between two.
+// Right answers out of n → 95 % intervals of the accuracy, and of the difference between two. Imports nothing.
 
 export interface Interval {
   low: number;

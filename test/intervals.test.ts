@@ -1,7 +1,7 @@
 // Intervals against published and independently computed values.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {differenceInterval, wilson} from '../../src/cli/intervals.js';
+import {differenceInterval, wilson} from '../src/intervals.js';
 
 function close(actual: {low: number; high: number}, low: number, high: number, tolerance: number): void {
   assert.ok(
