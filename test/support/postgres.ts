@@ -2,7 +2,7 @@
 // server is another user's process, since PostgreSQL refuses root.
 import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
-import {chownSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
+import {appendFileSync, chownSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {delimiter, dirname, join} from 'node:path';
@@ -13,7 +13,6 @@ import pg from 'pg';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** For tests nothing has to outlive the machine; a test that cuts the power asks otherwise. */
 const settings = {
-  listen_addresses: '127.0.0.1',
   max_connections: '200',
   log_min_messages: 'fatal',
   shared_buffers: '32MB',
@@ -35,8 +34,17 @@ interface User {
   gid?: number;
 }
 
-/** isDurable: with fsync, as in life. Throws with the reason where no PostgreSQL can be started. */
-export async function startPostgres({isDurable = false} = {}): Promise<PostgresServer> {
+export interface PostgresOptions {
+  /** With fsync, as in life. */
+  isDurable?: boolean;
+  /** Addresses to listen on beside the loopback, and who may come in by them, as pg_hba.conf has it. */
+  networks?: {host: string; peer: string}[];
+  environment?: NodeJS.ProcessEnv;
+}
+
+/** Throws with the reason where no PostgreSQL can be started. */
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  const {isDurable = false, networks = [], environment = {}} = options;
   const folder = mkdtempSync(join(tmpdir(), 'ftft-postgres-'));
   const user = unprivileged();
   const binaries = readableBinaries(findBinaries(), folder, user);
@@ -55,9 +63,16 @@ export async function startPostgres({isDurable = false} = {}): Promise<PostgresS
     rmSync(folder, {recursive: true, force: true});
     throw new Error(`initdb failed: ${made.stderr || made.error}`);
   }
+  for (const {peer} of networks) appendFileSync(join(data, 'pg_hba.conf'), `host all ftft ${peer} trust\n`);
   const port = await freePort();
-  const options = {...settings, fsync: isDurable ? 'on' : 'off', port: String(port), unix_socket_directories: folder};
-  const args = ['-D', data, ...Object.entries(options).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+  const all = {
+    ...settings,
+    listen_addresses: ['127.0.0.1', ...networks.map(({host}) => host)].join(','),
+    fsync: isDurable ? 'on' : 'off',
+    port: String(port),
+    unix_socket_directories: folder,
+  };
+  const args = ['-D', data, ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
   let child: ChildProcess | undefined;
   let numDatabases = 0;
 
@@ -80,7 +95,9 @@ export async function startPostgres({isDurable = false} = {}): Promise<PostgresS
     },
     kill: () => end('SIGKILL'),
     async start() {
-      const started = spawn(join(binaries, 'postgres'), args, {...user, cwd: folder, detached: true, stdio: 'ignore'});
+      const env = {...process.env, ...environment};
+      const how = {...user, cwd: folder, env, detached: true, stdio: 'ignore'} as const;
+      const started = spawn(join(binaries, 'postgres'), args, how);
       child = started;
       for (let tries = 0; ; tries++) {
         try {

@@ -1,20 +1,22 @@
 // A file system in memory of a few MiB, to be filled up: the real ENOSPC without a full machine.
-import {execFileSync} from 'node:child_process';
+import {execFileSync, spawnSync} from 'node:child_process';
 import {mkdirSync, statfsSync, writeFileSync} from 'node:fs';
 import type {TestContext} from 'node:test';
 
 const sizeBytes = 4 << 20;
+export const mayNotMount = 'needs the right to mount a small file system';
 
 /** False, with the test skipped and the reason said, where this user may not mount. */
 export function mountSmallDisk(t: TestContext, disk: string): boolean {
+  const isMounted = mount(disk, sizeBytes);
+  if (!isMounted) t.skip(mayNotMount);
+  return isMounted;
+}
+
+/** A fresh folder; false where this user may not mount. */
+export function mount(disk: string, size: number): boolean {
   mkdirSync(disk);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'tmpfs', disk], {stdio: 'pipe'});
-  } catch {
-    t.skip('needs the right to mount a small file system');
-    return false;
-  }
-  return true;
+  return spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', disk]).status === 0;
 }
 
 /** Lazily: a binding keeps its file open until its statements are collected. */
