@@ -52,7 +52,7 @@ async function localFolder(reference: string, folder: string, modelDir: string):
     );
   const missing = new FtftError(
     'NOT_FOUND',
-    `Cannot find model ${reference}: expected a folder of this name in the server's model directory ${modelDir}`,
+    `Cannot find model ${reference}: expected a folder of this name in the server's model directory, FTFT_MODEL_DIR`,
     {reason: 'MODEL_NOT_FOUND', resource: {type: 'Model', name: reference}},
   );
   const root = await realpath(modelDir).catch(() => undefined);

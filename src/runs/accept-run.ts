@@ -106,12 +106,15 @@ export class RunAcceptance {
 
   private async checkedModel(spec: TrainingSpec, {classNames}: DatasetRecord): Promise<CheckedModel> {
     const {modelDir, isOffline, hubToken: token, hubUrl} = this.options;
+    let folder = '';
     try {
-      const folder = await resolveModel(spec.model, {modelDir, isOffline, token, hubUrl});
+      folder = await resolveModel(spec.model, {modelDir, isOffline, token, hubUrl});
       const use = {layers: spec.layers || undefined, numClasses: classNames.length, maxLength: spec.maxLength};
       const {shape, config} = await checkModel(folder, use);
       return {folder, shape, allLayers: config.numHiddenLayers};
     } catch (error) {
+      // The caller knows the model by its name, not by its place.
+      if (folder && error instanceof FtftError) error.message = error.message.replaceAll(folder, spec.model);
       throw withFieldPaths(error);
     }
   }

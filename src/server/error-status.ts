@@ -72,9 +72,14 @@ export function toServerError(status: Status): {error: ServerError; details: Uin
   return {error: new ServerError(status.code, status.message), details: Status.encode(status).finish()};
 }
 
+/** Where the server keeps a file is the operator's business. */
+const foldersOfPath = /(?<=^|[\s"'(])\/(?:[^\s/"']+\/)+(?=[^\s/"'])/g;
+
 /** Half of a surrogate pair, which a cut may leave, cannot be sent: grpc-js throws at it. */
-const shortened = (text: string, length: number): string =>
-  (text.length > length ? `${text.slice(0, length)}…` : text).replace(/\p{Surrogate}/gu, '\ufffd');
+function shortened(text: string, length: number): string {
+  const told = text.replace(foldersOfPath, '');
+  return (told.length > length ? `${told.slice(0, length)}…` : told).replace(/\p{Surrogate}/gu, '\ufffd');
+}
 
 /** The first violations, as many as there is room for. */
 function fitting(violations: FieldViolation[]): FieldViolation[] {

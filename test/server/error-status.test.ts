@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {createChannel, createClient, Status} from 'nice-grpc';
 import {type ErrorCode, type ErrorDetails, FtftError, invalidFields} from '../../src/errors.js';
+import {toStatus} from '../../src/server/error-status.js';
 import {FtftServiceDefinition} from '../../src/server/gen/ftft/v1/ftft_service.js';
+import {Status as RpcStatus} from '../../src/server/gen/google/rpc/status.js';
 import {runRecord} from './records.js';
 import {detail, errorOf, reasonOf, startTestServer} from './start-test-server.js';
 
@@ -67,6 +69,22 @@ test('an error of a thousand violations reaches the caller with the first of the
   assert.deepEqual({field: found[0].field, description: found[0].description}, violations[0]);
   assert.ok(found.length >= 20, `${found.length}`);
   assert.equal(detail(error, 'google.rpc.ErrorInfo')?.metadata.violations_left_out, String(1000 - found.length));
+});
+
+test('where the server keeps its files is told to nobody', () => {
+  const message =
+    'Cannot read /var/lib/my-ftft/runs/a b/model.bin: expected "/srv/x.json", see https://a.example/b/c, local:/etc/x';
+  const status = toStatus({
+    code: 'INVALID_ARGUMENT',
+    message,
+    reason: 'X',
+    violations: [{field: 'a', description: message}],
+  });
+  const told = 'Cannot read a b/model.bin: expected "x.json", see https://a.example/b/c, local:/etc/x';
+  assert.equal(status.message, told);
+  const everything = Buffer.from(RpcStatus.encode(status).finish()).toString('latin1');
+  assert.equal(everything.split(told).length - 1, 2);
+  assert.doesNotMatch(everything, /my-ftft|srv/);
 });
 
 test('a bug is INTERNAL/UNEXPECTED to the caller, with neither its message nor its stack', async t => {
