@@ -2,7 +2,7 @@
 // Beyond what Node checks: no test may be skipped for want of ../shared where it lies beside the checkout, and a run that
 // found fewer tests than we have fails.
 import {spawnSync} from 'node:child_process';
-import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
+import {chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -26,7 +26,10 @@ if (files.length === 0) {
   process.exit(1);
 }
 
+// Whatever the tests put into the temporary folder goes when they are through, those that were killed included. Others may pass through it:
+// the tests' PostgreSQL does not run as root.
 const folder = mkdtempSync(join(tmpdir(), 'ftft-tests-'));
+chmodSync(folder, 0o755);
 const outcomesFile = join(folder, 'outcomes.jsonl');
 const {status, signal} = spawnSync(
   process.execPath,
@@ -42,7 +45,7 @@ const {status, signal} = spawnSync(
     `--test-reporter-destination=${outcomesFile}`,
     ...files,
   ],
-  {cwd: root, stdio: 'inherit'},
+  {cwd: root, stdio: 'inherit', env: {...process.env, TMPDIR: folder}},
 );
 const outcomes = readFileSync(outcomesFile, 'utf8')
   .split('\n')
