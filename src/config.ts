@@ -1,17 +1,21 @@
 // Environment → one frozen, typed Config; the only reader of process.env.
-import {existsSync} from 'node:fs';
+import {existsSync, readdirSync} from 'node:fs';
 import {homedir} from 'node:os';
 import {join} from 'node:path';
 import {FtftError} from './errors.js';
 import type {DiagnosticThresholds} from './pipeline/types.js';
 
 export interface Config {
+  /** all: the API and workers in one process; api: the API alone; worker: workers alone. */
+  role: 'all' | 'api' | 'worker';
   host: string;
   grpcPort: number;
   httpPort: number;
   healthPort: number;
   /** State: database, datasets, runs. */
   dataDir: string;
+  /** PostgreSQL, which any number of processes share; SQLite in dataDir when undefined. */
+  databaseUrl: string | undefined;
   /** What can be fetched again. */
   cacheDir: string;
   /** Presets and local: folders. */
@@ -31,6 +35,12 @@ export interface Config {
   reflection: 'on' | 'off' | number;
   limits: {callsPerSecond: number; openCalls: number; connections: number; connectionAgeMs: number};
   leaseMs: number;
+  /** Between two checkpoints inside an epoch. */
+  checkpointMs: number;
+  /** How long a trainer has, once its process is to stop, to bring its run to where another can go on. */
+  graceMs: number;
+  /** Environments of the trainers that may work at once: one for each accelerator that this process may use. */
+  accelerators: NodeJS.ProcessEnv[];
   /** Accepted but unfinished runs at most. */
   maxPendingRuns: number;
   /** Where diagnostics of data maps draw the line, as far as that is set: docs/data-maps.md. */
@@ -49,12 +59,17 @@ export interface Config {
 
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const cacheDir = env.FTFT_CACHE_DIR ?? join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'ftft');
+  const role = oneOf(env, 'FTFT_ROLE', ['all', 'api', 'worker'], 'all');
+  const device = oneOf(env, 'FTFT_DEVICE', ['cpu', 'gpu'], existsSync('/dev/nvidiactl') ? 'gpu' : 'cpu');
   return Object.freeze({
+    role,
     host: env.FTFT_HOST ?? '127.0.0.1',
     grpcPort: integer(env, 'FTFT_GRPC_PORT', 50051, 0, 65535),
-    httpPort: integer(env, 'FTFT_HTTP_PORT', 8080, 0, 65535),
-    healthPort: integer(env, 'FTFT_HEALTH_PORT', 8081, 0, 65535),
+    // Several workers may share a machine, and are told apart by nothing else.
+    httpPort: integer(env, 'FTFT_HTTP_PORT', role === 'worker' ? 0 : 8080, 0, 65535),
+    healthPort: integer(env, 'FTFT_HEALTH_PORT', role === 'worker' ? 0 : 8081, 0, 65535),
     dataDir: env.FTFT_DATA_DIR ?? join(env.XDG_DATA_HOME ?? join(homedir(), '.local', 'share'), 'ftft'),
+    databaseUrl: databaseUrl(env),
     cacheDir,
     modelDir: env.FTFT_MODEL_DIR ?? join(cacheDir, 'models'),
     isOffline: flag(env, 'FTFT_OFFLINE'),
@@ -74,12 +89,15 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       connectionAgeMs: 1000 * integer(env, 'FTFT_MAX_CONNECTION_AGE_S', 0, 0, 1_000_000),
     },
     leaseMs: integer(env, 'FTFT_LEASE_MS', 12_000, 500, 600_000),
+    checkpointMs: 1000 * integer(env, 'FTFT_CHECKPOINT_INTERVAL_S', 600, 1, 1_000_000),
+    graceMs: 1000 * integer(env, 'FTFT_GRACE_S', 20, 0, 3600),
+    accelerators: role === 'api' ? [] : accelerators(env, device),
     maxPendingRuns: integer(env, 'FTFT_MAX_PENDING_RUNS', 100, 1, 100_000),
     thresholds: Object.freeze(thresholds(env)),
     otlpEndpoint: env.FTFT_OTLP_ENDPOINT || undefined,
     hubUrl: env.FTFT_HUB_URL || env.HF_ENDPOINT || undefined,
     hubToken: env.FTFT_HF_TOKEN || env.HF_TOKEN || undefined,
-    device: oneOf(env, 'FTFT_DEVICE', ['cpu', 'gpu'], existsSync('/dev/nvidiactl') ? 'gpu' : 'cpu'),
+    device,
     commit: env.FTFT_COMMIT || 'unknown',
     logLevel: oneOf(env, 'FTFT_LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent'], 'info'),
   });
@@ -95,6 +113,28 @@ function tlsFiles(env: NodeJS.ProcessEnv): Config['tls'] {
   if (certFile || keyFile || clientCaFile)
     throw wrong(certFile ? 'FTFT_TLS_KEY_FILE' : 'FTFT_TLS_CERT_FILE', 'set where another file of TLS is', 'none');
   return undefined;
+}
+
+function databaseUrl({FTFT_DATABASE_URL: url}: NodeJS.ProcessEnv): string | undefined {
+  if (url === undefined || url === '') return undefined;
+  // Not shown: it may hold a password.
+  if (!/^postgres(ql)?:\/\//.test(url)) throw wrong('FTFT_DATABASE_URL', 'of the form postgresql://…', 'another');
+  return url;
+}
+
+/** A trainer sees one accelerator, and no secret that is for its parent alone. */
+function accelerators(env: NodeJS.ProcessEnv, device: 'cpu' | 'gpu'): NodeJS.ProcessEnv[] {
+  const {FTFT_DATABASE_URL, FTFT_HF_TOKEN, HF_TOKEN, ...plain} = env;
+  if (device === 'cpu') return [plain];
+  const named = env.FTFT_ACCELERATORS || env.CUDA_VISIBLE_DEVICES;
+  const ids = named ? named.split(',').map(id => id.trim()) : deviceNumbers();
+  return ids.length === 0 ? [plain] : ids.map(id => ({...plain, CUDA_VISIBLE_DEVICES: id}));
+}
+
+/** Of /dev/nvidia0, /dev/nvidia1, …; none where the container's runtime hides them behind other names. */
+function deviceNumbers(): string[] {
+  const found = readdirSync('/dev').flatMap(name => /^nvidia(\d+)$/.exec(name)?.[1] ?? []);
+  return found.length > 1 ? found.sort((a, b) => Number(a) - Number(b)).map((_, i) => String(i)) : [];
 }
 
 function integer(env: NodeJS.ProcessEnv, name: string, fallback: number, least: number, most: number): number {

@@ -1,18 +1,16 @@
-// The server process: reads the configuration, wires runs, servers and telemetry, listens, drains. TensorFlow is loaded in child
-// processes only. One line on stdout says which ports were taken; logs go to stderr.
+// The server process, or one that only trains: reads the configuration, wires runs, servers and telemetry, listens, drains. TensorFlow
+// is loaded in child processes only. One line on stdout says which ports were taken; logs go to stderr.
 import {readFileSync, realpathSync} from 'node:fs';
 import {type Config, readConfig} from './config.js';
 import {FtftError} from './errors.js';
 import {createRuns} from './runs/create-runs.js';
 import {address} from './server/listen.js';
 import {startServers} from './server/start-servers.js';
+import {startWorkerServers} from './server/start-worker-servers.js';
 import {createLog} from './telemetry/log.js';
 import type {BuildInfo} from './telemetry/metrics.js';
 import {createRunTelemetry} from './telemetry/run-telemetry.js';
 import {createTelemetry} from './telemetry/telemetry.js';
-
-/** How long the trainer has to stop at a batch boundary; with the drain of calls inside Kubernetes' default of 30 s. */
-const trainerGraceMs = 15_000;
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);
@@ -20,7 +18,8 @@ async function main(): Promise<void> {
   // Runs tell telemetry what they append, and telemetry asks runs for counts.
   const telemetry = createTelemetry({
     log,
-    countRuns: () => runs.countRuns(),
+    // Counted once: a process that only trains leaves it to those that are called.
+    countRuns: async () => (config.role === 'worker' ? [] : await runs.countRuns()),
     build: buildInfo(config),
     otlpEndpoint: config.otlpEndpoint,
   });
@@ -32,16 +31,18 @@ async function main(): Promise<void> {
   const runs = await createRuns({...config, logger: log});
   runs.onEvent(runTelemetry.appended);
   runs.onStep(runTelemetry.stepped);
-  const servers = await startServers({runs, telemetry, ...config}).catch(async (error: unknown) => {
-    await runs.close({graceMs: 0});
-    throw error;
-  });
+  const start = config.role === 'worker' ? startWorkerServers : startServers;
+  const servers = await start({runs, telemetry, isReady: () => runs.isQueueServed(), ...config}).catch(
+    async (error: unknown) => {
+      await runs.close({graceMs: 0});
+      throw error;
+    },
+  );
   runs.start();
-  const {grpc, http, health, reflection} = servers.ports;
-  const {host} = config;
-  const places = {grpc: address(host, grpc), http: address(servers.httpHost, http), health: address(host, health)};
-  const own = reflection === undefined ? {} : {reflection: address(servers.httpHost, reflection)};
-  process.stdout.write(`${JSON.stringify({event: 'listening', ...places, ...own})}\n`);
+  // The port of metrics and of reflection may be on an address of its own.
+  const hostOf = (name: string) => (name === 'http' || name === 'reflection' ? servers.httpHost : config.host);
+  const places = Object.entries(servers.ports).map(([name, port]) => [name, address(hostOf(name), port)]);
+  process.stdout.write(`${JSON.stringify({event: 'listening', ...Object.fromEntries(places)})}\n`);
 
   let isDraining = false;
   const drain = async (signal: NodeJS.Signals) => {
@@ -51,7 +52,7 @@ async function main(): Promise<void> {
     // Calls have a while to end: a run that began meanwhile would be handed back with its work lost.
     runs.stopClaiming();
     await servers.drain();
-    await runs.close({graceMs: trainerGraceMs});
+    await runs.close({graceMs: config.graceMs});
     runTelemetry.close();
     await telemetry.spans.shutdown().catch((error: unknown) => log.warn({err: error}, 'spans were lost'));
     log.info({}, 'stopped');

@@ -2,6 +2,7 @@
 import {Command, CommanderError} from 'commander';
 import {readConfig} from '../config.js';
 import {addBuildDataMap, addCompareDataMaps} from './data-map-command.js';
+import {addDataMaps} from './data-maps-command.js';
 import {addDemo} from './demo-command.js';
 import {addExport} from './export-command.js';
 import {addExportDynamics} from './export-dynamics-command.js';
@@ -13,7 +14,7 @@ import {addImportKnown} from './import-known-command.js';
 import type {Io} from './io.js';
 import {exitCodesHelp, reportError} from './report-error.js';
 import {addRuns} from './runs-command.js';
-import {addServe} from './serve-command.js';
+import {addServe, addWorker} from './serve-command.js';
 import {addToken} from './token-command.js';
 import {addFineTuneMain, addTrainReference} from './training-commands.js';
 import {addWatch} from './watch-command.js';
@@ -53,6 +54,7 @@ function createProgram(io: Io): Command {
     .addHelpText('after', `\nExample:\n  $ ftft demo\n${exitCodesHelp}`);
   for (const add of [
     addServe,
+    addWorker,
     addImport,
     addImportFolder,
     addImportKnown,
@@ -60,6 +62,7 @@ function createProgram(io: Io): Command {
     addTrainReference,
     addWatch,
     addBuildDataMap,
+    addDataMaps,
     addCompareDataMaps,
     addFineTuneMain,
     addRuns,

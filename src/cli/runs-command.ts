@@ -1,4 +1,4 @@
-// ftft runs: what the server remembers of its runs; list, get, cancel.
+// ftft runs: what the server remembers of its runs; list, get, cancel, suspend, resume, delete.
 import Table from 'cli-table3';
 import type {Command} from 'commander';
 import {ListRunsResponse} from '../server/gen/ftft/v1/ftft_service.js';
@@ -14,7 +14,9 @@ interface ListOptions extends ClientOptions {
 }
 
 export function addRuns(program: Command, io: Io): void {
-  const runs = program.command('runs').description('List runs (the default), get one, or cancel one');
+  const runs = program
+    .command('runs')
+    .description('List runs (the default), get, cancel, suspend, resume or delete one');
   verb(runs, 'list', 'List runs, newest first', io, ['ftft runs', 'ftft runs list --limit 5 --json'], true)
     .option('--limit <n>', 'most runs to list', integer(1), 50)
     .action((options: ListOptions) =>
@@ -39,12 +41,29 @@ export function addRuns(program: Command, io: Io): void {
         print(io, options, Run.toJSON(found), () => describeRun(found) + error);
       }),
     );
-  verb(runs, 'cancel', 'Cancel a run; it stops at its next batch', io, ['ftft runs cancel my-run'])
+  for (const [name, description, rpc] of [
+    ['cancel', 'Cancel a run; it stops at its next batch', 'cancelRun'],
+    ['suspend', 'Take a run off its device at its next batch, with a checkpoint', 'suspendRun'],
+    ['resume', 'Put a suspended run back into the queue; it goes on from where it was', 'resumeRun'],
+  ] as const)
+    verb(runs, name, description, io, [`ftft runs ${name} my-run`])
+      .argument('<run>')
+      .action((run: string, options: ClientOptions) =>
+        withClient(options, async client => {
+          const found = await client[rpc]({name: resourceName('runs', run)}, {signal: io.signal});
+          print(io, options, Run.toJSON(found), () => `${found.name} ${stateWord(found.state)}`);
+        }),
+      );
+  verb(runs, 'delete', 'Delete a run that has ended, with its dynamics and its model; its data maps stay', io, [
+    'ftft runs delete my-run',
+  ])
     .argument('<run>')
-    .action((run: string, options: ClientOptions) =>
+    .option('--allow-missing', 'no error when there is no such run')
+    .action((run: string, options: ClientOptions & {allowMissing?: boolean}) =>
       withClient(options, async client => {
-        const found = await client.cancelRun({name: resourceName('runs', run)}, {signal: io.signal});
-        print(io, options, Run.toJSON(found), () => `${found.name} ${stateWord(found.state)}`);
+        const name = resourceName('runs', run);
+        await client.deleteRun({name, allowMissing: options.allowMissing}, {signal: io.signal});
+        print(io, options, {name}, () => `${name} deleted`);
       }),
     );
 }

@@ -1,4 +1,4 @@
-// ftft serve: the server in the foreground; signals go in, its exit code comes out.
+// ftft serve and ftft worker: a server, or a process that only trains, in the foreground; signals go in, its exit code comes out.
 import {spawn} from 'node:child_process';
 import {constants} from 'node:os';
 import type {Command} from 'commander';
@@ -10,6 +10,7 @@ interface ServeOptions {
   port?: number;
   host?: string;
   dataDir?: string;
+  worker?: boolean;
 }
 
 const passedOn = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const;
@@ -21,9 +22,25 @@ export function addServe(program: Command, io: Io): void {
     .option('--host <host>', 'address to listen on (FTFT_HOST)')
     .option('--port <port>', 'gRPC port, 0 for a free one (FTFT_GRPC_PORT)', integer(0, 65535))
     .option('--data-dir <folder>', 'where datasets, runs and models are kept (FTFT_DATA_DIR)')
+    .option('--no-worker', 'serve calls only; processes started with `ftft worker` train (FTFT_ROLE=api)')
     .addHelpText('after', helpTail(['ftft serve', 'FTFT_HTTP_PORT=0 ftft serve --port 0 --data-dir ./state']))
     .action(async (options: ServeOptions) => {
-      io.exitCode = await serve(environment(options, io.env));
+      const env = options.worker === false ? {...io.env, FTFT_ROLE: 'api'} : io.env;
+      io.exitCode = await serve(environment(options, env));
+    });
+}
+
+export function addWorker(program: Command, io: Io): void {
+  program
+    .command('worker')
+    .description(
+      'Train what servers have accepted, one run at a time for each accelerator; any number of workers may share a database',
+    )
+    .option('--host <host>', 'address to listen on for metrics and health (FTFT_HOST)')
+    .option('--data-dir <folder>', 'where datasets, runs and models are kept, the servers’ own (FTFT_DATA_DIR)')
+    .addHelpText('after', helpTail(['ftft worker', 'FTFT_DATABASE_URL=postgresql://ftft@database/ftft ftft worker']))
+    .action(async (options: ServeOptions) => {
+      io.exitCode = await serve(environment(options, {...io.env, FTFT_ROLE: 'worker'}));
     });
 }
 

@@ -40,7 +40,9 @@ function checkResume(
 ): void {
   if (!resume) return;
   const {steps} = resume;
-  const ofEpochs = resume.committedEpochs.length * Math.ceil(instances.length / batchSize);
-  if (steps > totalSteps || (steps !== ofEpochs && steps !== totalSteps))
-    throw refuse('resume.steps', `must be the steps of the epochs kept, ${ofEpochs}, current value is ${steps}`);
+  const numVisited = resume.partialEpoch?.visited.reduce((sum, flag) => sum + flag, 0) ?? 0;
+  const ofKept =
+    resume.committedEpochs.length * Math.ceil(instances.length / batchSize) + Math.ceil(numVisited / batchSize);
+  if (steps > totalSteps || (steps !== ofKept && steps !== totalSteps))
+    throw refuse('resume.steps', `must be the steps of what is kept, ${ofKept}, current value is ${steps}`);
 }

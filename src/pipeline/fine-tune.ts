@@ -27,9 +27,9 @@ export type EpochBatches = (epoch: number) => Iterable<Batch>;
  * Dynamics are of the training forward pass, before the update that used the instance: they cost no second pass. An epoch counts when
  * every instance was visited; a last one that is not whole is dropped, and an event says so.
  *
- * Weights, state() and dynamics are those of the latest event while the caller holds it, so state() taken at an `epoch` event is
- * what a later call needs beside `resume` to go on as if nothing had happened, and weights() at an `evaluations` event are those that were
- * evaluated. The classifier ends with its last weights: keep-best.ts gives it back its best ones.
+ * Weights, state() and dynamics are those of the latest event while the caller holds it, so state() taken at an `epoch` or a `checkpoint`
+ * event is what a later call needs beside `resume` to go on as if nothing had happened, and weights() at an `evaluations` event are those
+ * that were evaluated. The classifier ends with its last weights: keep-best.ts gives it back its best ones.
  *
  * Throws INVALID_ARGUMENT/INVALID_FIELD for lengths, early stopping and resume points that cannot be, FAILED_PRECONDITION/SELECTION_EMPTY
  * for no instances, FAILED_PRECONDITION/LOSS_NOT_FINITE at the first loss that is NaN or infinite, and the signal's reason before a step
@@ -43,7 +43,7 @@ export async function* fineTune(
   batchesOf: EpochBatches = epoch => epochBatches(dataset, instances, {...options, epoch}),
 ): AsyncGenerator<TrainingEvent, TrainingDynamics> {
   checkTraining(instances, options);
-  const {totalSteps, signal, resume} = options;
+  const {totalSteps, signal, resume, isCheckpointDue} = options;
   const labels = Int32Array.from(instances, i => dataset.labels[i]);
   const warnings = new TrainingWarnings(labels, options);
   const rounds = new Rounds(classifier, options, warnings);
@@ -51,13 +51,23 @@ export async function* fineTune(
   let steps = resume?.steps ?? 0;
   if (resume && rounds.areDue(steps) && rounds.lastSteps < steps) yield await rounds.next(steps, epochs);
 
+  let partialEpoch = resume?.partialEpoch;
   while (steps < totalSteps && !rounds.areOver) {
     const epoch = epochs.length;
     yield {kind: 'epoch-started', epoch};
-    const recorder = new EpochRecorder(dataset, instances);
-    let seconds = 0;
+    const recorder = new EpochRecorder(dataset, instances, partialEpoch);
+    let numTrained = Math.ceil(recorder.numVisited / options.batchSize);
+    let seconds = partialEpoch?.seconds ?? 0;
+    partialEpoch = undefined;
+    const checkpoint = (): TrainingEvent => ({
+      kind: 'checkpoint',
+      epoch,
+      steps,
+      partialEpoch: {...recorder.partial, seconds},
+    });
     let began = performance.now();
     for (const batch of batchesOf(epoch)) {
+      if (numTrained-- > 0) continue;
       signal?.throwIfAborted();
       const learningRate = learningRateAt(steps, options);
       const result = checkLoss(await classifier.trainStep(batch, {step: steps, learningRate}), steps, learningRate);
@@ -69,7 +79,15 @@ export async function* fineTune(
       seconds += stepSeconds;
       yield stepEvent(batch, result, {steps, learningRate, seconds: stepSeconds, dynamicsSeconds});
       if (recorder.isWhole || steps === totalSteps) break;
-      if (rounds.areDue(steps)) yield await rounds.next(steps, epochs);
+      if (isCheckpointDue?.()) yield checkpoint();
+      if (rounds.areDue(steps)) {
+        try {
+          yield await rounds.next(steps, epochs);
+        } catch (error) {
+          if (signal?.aborted && isCheckpointDue?.()) yield checkpoint();
+          throw error;
+        }
+      }
       if (rounds.areOver) break;
       began = performance.now();
     }

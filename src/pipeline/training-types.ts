@@ -1,7 +1,7 @@
 // The nouns of training and evaluation: how it is to go, what it tells, what is measured.
 import type {TokenizedDataset} from '../data/types.js';
 import type {Interval} from '../intervals.js';
-import type {EpochDynamics} from './types.js';
+import type {EpochDynamics, PartialEpoch} from './types.js';
 
 /** How stages 2 and 5 train. Every field is required: defaults are filled in at the edge. */
 export interface TrainingOptions {
@@ -26,13 +26,17 @@ export interface TrainingOptions {
   warningThresholds?: WarningThresholds;
   /** Checked before each step. */
   signal?: AbortSignal;
-  /** Where an interrupted training goes on: after this many steps, at an epoch boundary. */
+  /** Asked after each step, and when the signal ends an evaluation: true for a `checkpoint` event. Never one when undefined. */
+  isCheckpointDue?: () => boolean;
+  /** Where an interrupted training goes on. */
   resume?: ResumePoint;
 }
 
 export interface ResumePoint {
   steps: number;
   committedEpochs: EpochDynamics[];
+  /** What was recorded of the epoch after these, where the steps end inside it. */
+  partialEpoch?: PartialEpoch;
   /** The rounds of evaluation that are kept, in order. Where the last falls short of one due at `steps`, that one is made first. */
   rounds?: Evaluation[][];
   /** What was warned of already. */
@@ -132,6 +136,8 @@ export type TrainingEvent =
       seconds: number;
       dynamicsSeconds: number;
     }
+  /** Inside an epoch, when it was asked for: what was recorded of it so far. */
+  | {kind: 'checkpoint'; epoch: number; steps: number; partialEpoch: PartialEpoch}
   | {
       kind: 'epoch';
       epoch: number;

@@ -12,6 +12,18 @@ export interface EpochDynamics {
   logits: Float32Array;
 }
 
+/** An epoch of which some instances were visited. */
+export interface PartialEpoch {
+  /** 0 where an instance was not visited. */
+  dynamics: EpochDynamics;
+  /** [numInstances] of 0 and 1. */
+  visited: Uint8Array;
+  /** Of the cross-entropy of the instances visited. */
+  lossSum: number;
+  /** Spent on its steps. */
+  seconds: number;
+}
+
 /** The dynamics of a run: whole epochs only. */
 export interface TrainingDynamics {
   /** Trained instances, ascending index in the split. */

@@ -127,9 +127,17 @@ export interface Runs {
   listRuns(page: Page): Promise<{runs: RunRecord[]; nextPageToken: string}>;
   /** Resolves once the etag is another than the one given, or after timeoutMs. */
   waitRun(id: string, etag: string, timeoutMs: number, signal: AbortSignal): Promise<RunRecord>;
+  /** etag: '' for any. Each does nothing where it is done. */
   cancelRun(id: string, etag: string): Promise<RunRecord>;
+  suspendRun(id: string, etag: string): Promise<RunRecord>;
+  resumeRun(id: string, etag: string): Promise<RunRecord>;
+
+  /** etag: '' for any. FAILED_PRECONDITION/RUN_NOT_TERMINAL; NOT_FOUND unless allowMissing. Its data maps stay. */
+  deleteRun(id: string, options: {etag: string; allowMissing: boolean}): Promise<void>;
 
   getDataMap(id: string): Promise<DataMapRecord>;
+  /** Newest first; run: those made of it alone. */
+  listDataMaps(page: Page, run?: string): Promise<{dataMaps: DataMapRecord[]; nextPageToken: string}>;
   /** All that are in the columns of a run, in their order. */
   readInstances(run: string): AsyncGenerator<RunInstance>;
   readDataMap(id: string): Promise<DataMapColumns>;

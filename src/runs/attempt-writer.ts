@@ -5,7 +5,8 @@ import {digestOf, toChunks} from './committed-epochs.js';
 import type {EnergyMeter} from './energy-meter.js';
 import {LiveProgress} from './live-progress.js';
 import type {Logger} from './logger.js';
-import {epochCommitted, evaluated, progressed, warned} from './run-changes.js';
+import {persistently} from './retry-store.js';
+import {checkpointed, epochCommitted, evaluated, progressed, warned} from './run-changes.js';
 import type {Lease, MakeChange, Store, StoredRun} from './store.js';
 import type {FromTrainer, Spent} from './trainer-protocol.js';
 import type {LogEvent, RunRecord, StoredEvent} from './types.js';
@@ -38,24 +39,42 @@ export class AttemptWriter {
   private readonly live: LiveProgress;
   private writtenAt = Number.NEGATIVE_INFINITY;
   private isProgressDue = false;
+  private turn: Promise<unknown> = Promise.resolve();
+  private numAppends = 0;
 
   constructor(
     private readonly stored: StoredRun,
     private readonly context: WriterContext,
+    /** Aborted when the store is to be waited for no longer. */
+    private readonly signal: AbortSignal,
   ) {
     this.lease = {runId: stored.run.id, attempt: stored.run.attempt};
     this.live = new LiveProgress(stored.run, performance.now(), context.energy);
   }
 
-  /** The change, with progress and cost so far; false, and nothing changed, when the lease is void. */
-  async append(change: MakeChange): Promise<boolean> {
+  /**
+   * The change, with progress and cost so far; false, and nothing changed, when the lease is void. One at a time, and as long as the
+   * database is away: what it was told of, and did not confirm, is found again by its key.
+   */
+  append(change: MakeChange): Promise<boolean> {
+    const done = this.turn.then(() => this.appendNext(change));
+    this.turn = done.catch(() => {});
+    return done;
+  }
+
+  private async appendNext(change: MakeChange): Promise<boolean> {
     const {store, onAppended} = this.context;
+    const key = String(++this.numAppends);
     this.writtenAt = performance.now();
     const live = this.live.at(this.writtenAt);
-    const events = await store.log.append(this.lease, (before, now) => change(progressed(before, live, now), now));
-    if (!events) return false;
-    onAppended((await store.runs.get(this.lease.runId))!.run, events);
-    return true;
+    const appended = await persistently(this.signal, async () => {
+      const make: MakeChange = (before, now) => change(progressed(before, live, now), now);
+      const events = await store.log.append(this.lease, make, key);
+      const run = events && (await store.runs.get(this.lease.runId))?.run;
+      return run && {run, events};
+    });
+    if (appended) onAppended(appended.run, appended.events);
+    return appended !== undefined;
   }
 
   /** What the attempt has spent so far. */
@@ -119,5 +138,12 @@ export class AttemptWriter {
       };
       return {stored, events: [...chunks, committed, ...events]};
     });
+  }
+
+  /** Of an epoch that is not whole: changes the record alone. False when the lease is void. */
+  async checkpoint({steps, spent, checkpoint}: Extract<FromTrainer, {kind: 'checkpoint'}>): Promise<boolean> {
+    this.live.spend(spent);
+    const kept = {...checkpoint, file: basename(checkpoint.file), steps};
+    return await this.append(before => ({stored: checkpointed(before, kept), events: []}));
   }
 }

@@ -7,19 +7,22 @@ import {FtftError} from '../errors.js';
 import {AttemptWriter, type WriterContext} from './attempt-writer.js';
 import {removeCheckpoints, removeLeftovers} from './checkpoints.js';
 import type {DiskReserve} from './disk-reserve.js';
+import {LongTimer} from './long-timer.js';
+import {persistently} from './retry-store.js';
 import {cancelling, ended, lost, released} from './run-changes.js';
 import {executionTimeout, unexpected} from './run-errors.js';
+import {isTerminal} from './run-state.js';
 import type {Lease, MakeChange, StoredRun} from './store.js';
 import {TrainerChild} from './trainer-child.js';
 import type {FromTrainer, TrainerJob} from './trainer-protocol.js';
 
 const settleRetryMs = 1000;
-/** Timers that are to wait longer fire at once. */
-const longestTimerMs = 2 ** 31 - 1;
 
 export interface AttemptContext extends WriterContext {
   leaseMs: number;
   trainerEntry: string;
+  /** Environment of the trainer, which says what it may see of the machine; this process's own when undefined. */
+  trainerEnv?: NodeJS.ProcessEnv;
   reserve: DiskReserve;
 }
 
@@ -31,10 +34,13 @@ export class Attempt {
   /** How the attempt is to end, once that is known: the first word counts. */
   private ending: MakeChange | undefined;
   private trained: Trained | undefined;
-  private timeout: NodeJS.Timeout | undefined;
+  private readonly timeout = new LongTimer();
   /** Settles when what the child has said so far is handled. */
   private heard: Promise<unknown> = Promise.resolve();
+  /** Aborted when the store is to be waited for no longer. */
+  private readonly patience = new AbortController();
   private isBeating = false;
+  private isBeatWanted = false;
   private isSettling = false;
   private isFenced = false;
   private isDraining = false;
@@ -44,7 +50,7 @@ export class Attempt {
     private readonly stored: StoredRun,
     private readonly context: AttemptContext,
   ) {
-    this.writer = new AttemptWriter(stored, context);
+    this.writer = new AttemptWriter(stored, context, this.patience.signal);
   }
 
   get lease(): Lease {
@@ -60,41 +66,56 @@ export class Attempt {
     const heartbeat = setInterval(() => this.heartbeat(), this.context.leaseMs / 3);
     this.startTimeout();
     try {
-      const job = await prepare();
+      const job = await this.ask(prepare);
       await this.train(job);
       if (this.trained) await this.keepModel(job.folder, this.trained);
       await this.settle();
-      if (!this.isFenced && (await this.stateNow()) !== 'PENDING') await removeLeftovers(job.folder);
+      const state = await this.stateNow();
+      if (!this.isFenced && state !== undefined && isTerminal(state)) await removeLeftovers(job.folder);
     } catch (error) {
       this.fail(error);
       await this.settle();
     } finally {
       clearInterval(heartbeat);
-      clearTimeout(this.timeout);
+      this.timeout.stop();
     }
   }
 
-  /** Cancellation was asked for: the child stops at the next batch boundary. */
-  stop(): void {
+  /** The child stops at the next batch boundary; isLeaving: with a checkpoint, from which another attempt goes on. */
+  private stop(isLeaving: boolean): void {
     this.isStopping = true;
-    this.child?.stop();
+    this.child?.stop(isLeaving);
   }
 
-  /** Hands the run back to the queue, from its last committed epoch on. */
+  /** Hands the run back to the queue, to go on from where it is, or from its last checkpoint if that takes longer than graceMs. */
   drain(graceMs: number): void {
     this.isDraining = true;
-    this.stop();
-    setTimeout(() => this.child?.kill(), graceMs).unref();
+    this.stop(true);
+    const end = () => {
+      this.child?.kill();
+      this.patience.abort();
+    };
+    setTimeout(end, graceMs).unref();
+  }
+
+  /** Another process changed the run: what it wants is seen now rather than at the next beat. */
+  look(): void {
+    void this.heartbeat();
+  }
+
+  private ask<T>(body: () => Promise<T>): Promise<T> {
+    return persistently(this.patience.signal, body);
   }
 
   private async stateNow() {
-    return (await this.context.store.runs.get(this.lease.runId))?.run.state;
+    return (await this.ask(() => this.context.store.runs.get(this.lease.runId)))?.run.state;
   }
 
   private async train(job: TrainerJob): Promise<void> {
     if (this.isFenced || this.isStopping) return;
+    const {trainerEntry, trainerEnv} = this.context;
     const first = {kind: 'start', job} as const;
-    this.child = new TrainerChild(this.context.trainerEntry, first, message => this.hear(message, job.folder));
+    this.child = new TrainerChild(trainerEntry, first, message => this.hear(message, job.folder), trainerEnv);
     const how = await this.child.ended;
     await this.heard;
     if (!this.ending && !this.trained && !this.isFenced)
@@ -109,7 +130,8 @@ export class Attempt {
 
   /** In the run's folder, as the store names them. */
   private async keptFiles(): Promise<(string | undefined)[]> {
-    const {checkpoint, best, keptBest} = (await this.context.store.runs.get(this.lease.runId))?.work ?? {};
+    const found = await this.ask(() => this.context.store.runs.get(this.lease.runId));
+    const {checkpoint, best, keptBest} = found?.work ?? {};
     return [checkpoint?.file, best?.file, keptBest?.file];
   }
 
@@ -135,6 +157,10 @@ export class Attempt {
       }
       case 'epoch':
         if (await this.writer.epoch(message)) this.goOn(folder);
+        else this.fence();
+        return;
+      case 'checkpoint':
+        if (await this.writer.checkpoint(message)) this.goOn(folder);
         else this.fence();
         return;
       case 'done':
@@ -175,17 +201,20 @@ export class Attempt {
 
   private async heartbeat(): Promise<void> {
     const {store, leaseMs, logger} = this.context;
+    // What it has asked may be answered by what was true before.
+    this.isBeatWanted = this.isBeating;
     if (this.isBeating) return;
     this.isBeating = true;
     try {
       const state = await store.leases.renew(this.lease, leaseMs);
       // The end of the run ends the lease too: then the one who writes it hears of either.
       if (state === undefined && !this.isSettling) this.fence();
-      if (state === 'CANCELLING') this.stop();
+      if (state === 'CANCELLING' || state === 'SUSPENDING') this.stop(state === 'SUSPENDING');
     } catch (error) {
       logger.error({...this.lease, error: String(error)}, 'The lease could not be renewed');
     } finally {
       this.isBeating = false;
+      if (this.isBeatWanted && !this.isFenced) void this.heartbeat();
     }
   }
 
@@ -193,6 +222,7 @@ export class Attempt {
   private fence(): void {
     if (this.isFenced) return;
     this.isFenced = true;
+    this.patience.abort();
     this.context.logger.warn({...this.lease}, 'The lease is void: the trainer is stopped');
     this.child?.kill();
   }
@@ -209,22 +239,20 @@ export class Attempt {
 
   /** By the database's times, and then by a timer, which no wrong clock of this machine can mislead. */
   private startTimeout(): void {
-    const {spec, startTime, updateTime} = this.stored.run;
+    const {run, work} = this.stored;
+    const {spec, startTime, updateTime} = run;
     const {executionTimeoutMs} = spec;
     if (executionTimeoutMs === undefined) return;
-    const wait = (leftMs: number) => {
-      const nextMs = Math.min(leftMs, longestTimerMs);
-      const look = () => void (leftMs > nextMs ? wait(leftMs - nextMs) : this.timeOut(executionTimeoutMs));
-      this.timeout = setTimeout(look, nextMs);
-    };
-    wait(Math.max(0, executionTimeoutMs - (updateTime - (startTime ?? updateTime))));
+    const spentMs = updateTime - (startTime ?? updateTime) - (work.suspendedMs ?? 0);
+    this.timeout.start(executionTimeoutMs - spentMs, () => void this.timeOut(executionTimeoutMs));
   }
 
   private async timeOut(executionTimeoutMs: number): Promise<void> {
     try {
-      if ((await this.stateNow()) !== 'RUNNING' || this.ending || this.trained) return;
+      const state = await this.stateNow();
+      if ((state !== 'RUNNING' && state !== 'SUSPENDING') || this.ending || this.trained) return;
       await this.writer.append((stored, now) => cancelling(stored, executionTimeout(executionTimeoutMs), now));
-      this.stop();
+      this.stop(false);
     } catch (error) {
       this.fail(error);
     }
@@ -233,7 +261,7 @@ export class Attempt {
   /** Takes the place of what an earlier attempt may have left there. */
   private async keepModel(folder: string, {modelFolder, keptSteps, spent, rates}: Trained): Promise<void> {
     const {store, leaseMs} = this.context;
-    if ((await store.leases.renew(this.lease, leaseMs)) === undefined) return this.fence();
+    if ((await this.ask(() => store.leases.renew(this.lease, leaseMs))) === undefined) return this.fence();
     const kept = join(folder, 'model');
     await rm(kept, {recursive: true, force: true});
     await rename(modelFolder, kept);

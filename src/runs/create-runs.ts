@@ -1,6 +1,6 @@
 // Folders and limits in; datasets, runs, data maps and events as the server calls them out.
 import {randomBytes} from 'node:crypto';
-import {mkdir} from 'node:fs/promises';
+import {mkdir, rm} from 'node:fs/promises';
 import {extname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {defaultWarningThresholds} from '../pipeline/training-warnings.js';
@@ -8,9 +8,10 @@ import type {DiagnosticThresholds, WarningThresholds} from '../pipeline/types.js
 import {type AcceptOptions, RunAcceptance} from './accept-run.js';
 import type {Runs} from './api.js';
 import type {StepTelemetry} from './attempt-writer.js';
-import {cancelRun} from './cancel-run.js';
+import {changeRun} from './change-run.js';
 import {DataMaps} from './data-maps.js';
 import {Datasets} from './datasets.js';
+import {deleteRun} from './delete-run.js';
 import {DiskReserve} from './disk-reserve.js';
 import {createEnergyMeter} from './energy-meter.js';
 import {CostEstimates} from './estimate-cost.js';
@@ -20,7 +21,8 @@ import {DynamicsImports} from './import-dynamics.js';
 import {type Logger, silent} from './logger.js';
 import {MeasuredCosts} from './measured-costs.js';
 import {notFound} from './not-found.js';
-import {newOwner, releaseOwner} from './owner.js';
+import {openDatabase} from './open-database.js';
+import {isDeadOwner, newOwner, releaseOwner} from './owner.js';
 import {readPage} from './pages.js';
 import {RateSources} from './rate-sources.js';
 import {RunInstances} from './run-instances.js';
@@ -28,16 +30,23 @@ import {isTerminal} from './run-state.js';
 import {Runner} from './runner.js';
 import {SqlCatalog} from './sql-catalog.js';
 import {createSqlStore} from './sql-store.js';
-import {Sqlite} from './sqlite.js';
 import type {RunRecord, StoredEvent} from './types.js';
 import {Wakeups} from './wakeups.js';
 
 export type {StepTelemetry} from './attempt-writer.js';
 
+const defaultCheckpointMs = 600_000;
+
 export interface RunsOptions extends AcceptOptions {
   dataDir: string;
   cacheDir: string;
   leaseMs: number;
+  /** Between two checkpoints inside an epoch; ten minutes when undefined. */
+  checkpointMs?: number;
+  /** Of a PostgreSQL database, which many processes may share; SQLite in dataDir when undefined. */
+  databaseUrl?: string;
+  /** Environments of the trainers that may work at once, one for each accelerator; one in this process's own when undefined. */
+  accelerators?: (NodeJS.ProcessEnv | undefined)[];
   /** Of the diagnostics of data maps; our defaults where undefined. */
   thresholds?: Partial<DiagnosticThresholds>;
   /** Of trainings; our defaults where undefined. */
@@ -60,6 +69,8 @@ export interface RunsWithLife extends Runs {
   onEvent(listener: (run: RunRecord, stored: StoredEvent) => void): void;
   /** At each optimizer update of this process's trainer. */
   onStep(listener: (step: StepTelemetry) => void): void;
+  /** False while the queue cannot be reached, so that no run can be taken. */
+  isQueueServed(): boolean;
   /** Process id of the trainer at work. */
   trainerPid(): number | undefined;
   /** Rates are being measured: no run begins until they are. */
@@ -67,7 +78,8 @@ export interface RunsWithLife extends Runs {
 }
 
 export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
-  const {dataDir, cacheDir, leaseMs, logger = silent} = options;
+  const {dataDir, cacheDir, leaseMs, databaseUrl, accelerators = [undefined], logger = silent} = options;
+  const {checkpointMs = defaultCheckpointMs} = options;
   const owner = newOwner();
   const splitFiles = new FileStore(join(dataDir, 'splits'), '.jsonl', owner);
   const mapFiles = new FileStore(join(dataDir, 'data-maps'), '.columns', owner);
@@ -76,7 +88,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
   await splitFiles.sweep();
   await mapFiles.sweep();
 
-  const sql = new Sqlite(join(dataDir, 'ftft.db'));
+  const sql = await openDatabase(dataDir, databaseUrl, logger);
   const catalog = new SqlCatalog(sql);
   const store = createSqlStore(sql);
   const tokenKey = await catalog.setting('token_key', () => randomBytes(32));
@@ -84,7 +96,13 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
   const eventListeners: ((run: RunRecord, stored: StoredEvent) => void)[] = [];
   const stepListeners: ((step: StepTelemetry) => void)[] = [];
   const onAppended = (run: RunRecord, events: StoredEvent[]) => {
-    wakeups.wake(run.id, events.length > 0);
+    const isLogged = events.length > 0;
+    wakeups.wake(run.id, isLogged);
+    sql.hint(`${isLogged ? 'log' : 'run'} ${run.id}`);
+    if (run.state === 'PENDING' && isLogged) {
+      sql.hint('queue');
+      runner.wake();
+    }
     for (const listener of eventListeners) for (const event of events) listener(run, event);
   };
   const onStep = (step: StepTelemetry) => {
@@ -100,25 +118,41 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     options.trainerEntry ?? fileURLToPath(new URL(`./trainer${extname(import.meta.url)}`, import.meta.url));
   const tokensFolder = join(cacheDir, 'tokens');
   const runner = new Runner({
-    ...{store, owner, leaseMs, trainerEntry, logger, onAppended, onStep},
+    ...{store, owner, accelerators, leaseMs, checkpointMs, trainerEntry, logger, onAppended, onStep},
+    isDead: other => isDeadOwner(other, databaseUrl !== undefined),
     reserve: new DiskReserve(join(dataDir, '.reserve')),
     ...{runsFolder, tokensFolder, datasets, dataMaps, energy},
     warningThresholds: {...defaultWarningThresholds, ...options.warningThresholds},
   });
   const costs = new MeasuredCosts(store, datasets, dataMaps);
   const rates = new RateSources({
-    ...{store, datasets, tokensFolder, trainerEntry},
+    ...{store, datasets, tokensFolder, trainerEntry, trainerEnv: accelerators[0]},
     borrowDevice: work => runner.borrow(work),
   });
   const estimates = new CostEstimates(datasets, costs, rates, tokensFolder);
-  const acceptance = new RunAcceptance(store, datasets, dataMaps, estimates, options, (run, events) => {
-    onAppended(run, events);
+  const acceptance = new RunAcceptance(store, datasets, dataMaps, estimates, options, onAppended);
+  sql.listen(hint => {
+    const [word, runId] = hint?.split(' ') ?? [];
+    if (word === 'queue') return runner.wake();
+    if (word === 'log' || word === 'run') wakeups.wake(runId, word === 'log');
+    if (word === 'log') runner.look(runId);
+    if (word !== undefined) return;
+    wakeups.wakeAll();
+    runner.look();
     runner.wake();
   });
   const getRun = async (id: string): Promise<RunRecord> => {
     const stored = await store.runs.get(id);
     if (!stored) throw notFound('Run', id);
     return stored.run;
+  };
+
+  const change = async (wish: 'cancel' | 'suspend' | 'resume', id: string, etag: string): Promise<RunRecord> => {
+    const {run, events} = await changeRun(store, wish, id, etag);
+    onAppended(run, events);
+    runner.look(id);
+    if (events.length > 0 && isTerminal(run.state)) runner.tidy(run);
+    return run;
   };
 
   let isClosed = false;
@@ -154,14 +188,19 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
         watch.close();
       }
     },
-    async cancelRun(id, etag) {
-      const {run, events} = await cancelRun(store, id, etag);
-      onAppended(run, events);
-      runner.stop(id);
-      if (events.length > 0 && isTerminal(run.state)) runner.tidy(run);
-      return run;
+    cancelRun: (id, etag) => change('cancel', id, etag),
+    suspendRun: (id, etag) => change('suspend', id, etag),
+    resumeRun: (id, etag) => change('resume', id, etag),
+
+    async deleteRun(id, options) {
+      const run = await deleteRun(store, catalog, id, options);
+      if (!run) return;
+      await rm(join(runsFolder, run.uid), {recursive: true, force: true});
+      onAppended(run, []);
+      wakeups.wake(id, true);
     },
 
+    listDataMaps: (page, run) => dataMaps.list(page, run),
     getDataMap: id => dataMaps.get(id),
     readDataMap: id => dataMaps.read(id),
     async *readInstances(id) {
@@ -192,6 +231,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     },
     onEvent: listener => void eventListeners.push(listener),
     onStep: listener => void stepListeners.push(listener),
+    isQueueServed: () => runner.isQueueServed,
     trainerPid: () => runner.trainerPid,
     isDeviceLent: () => runner.isLent,
   };

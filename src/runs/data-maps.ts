@@ -12,13 +12,14 @@ import {defaultThresholds, diagnose} from '../pipeline/diagnose.js';
 import {metricsOf} from '../pipeline/instance-scores.js';
 import {selectSubset} from '../pipeline/select-subset.js';
 import type {DataMap, DiagnosticThresholds, Selection, Subset} from '../pipeline/types.js';
-import type {DataMapCreation} from './api.js';
+import type {DataMapCreation, Page} from './api.js';
 import {comparedMap, sameInstances} from './compared-maps.js';
 import {type CommittedEpoch, committedEpochs, dynamicsBlocks, numLogitClasses} from './dynamics-blocks.js';
 import type {FileStore} from './file-store.js';
 import {digestOf, encodeMap, readMapFile, selectedOf} from './map-columns.js';
 import {checkCount, planSelection, what} from './map-request.js';
 import {notFound, requestIdReused} from './not-found.js';
+import {readPageBy} from './pages.js';
 import type {RunInstances} from './run-instances.js';
 import {isTerminal} from './run-state.js';
 import type {SqlCatalog, StoredDataMap} from './sql-catalog.js';
@@ -71,6 +72,12 @@ export class DataMaps {
 
   async get(id: string): Promise<DataMapRecord> {
     return (await this.stored(id)).map;
+  }
+
+  async list(page: Page, run?: string): Promise<{dataMaps: DataMapRecord[]; nextPageToken: string}> {
+    const list = (limit: number, before?: number) => this.catalog.listDataMaps(limit, before, run);
+    const {records, nextPageToken} = await readPageBy('Cannot list data maps', page, list, ({number}) => number);
+    return {dataMaps: records.map(({map}) => map), nextPageToken};
   }
 
   /** Name of the columns file of a map that exists. */

@@ -17,7 +17,8 @@ export async function* readEvents(
   runId: string,
   {start, signal}: EventRange,
 ): AsyncGenerator<StoredEvent | 'caught-up'> {
-  if (!(await runs.get(runId))) throw notFound('Run', runId);
+  const uid = (await runs.get(runId))?.run.uid;
+  if (uid === undefined) throw notFound('Run', runId);
   const marks = await log.epochMarks(runId);
   const last = await log.lastSequence(runId);
   const [oldest] = await log.read(runId, 1, 1);
@@ -42,8 +43,10 @@ export async function* readEvents(
         continue;
       }
       const run = (await runs.get(runId))?.run;
+      // Deleted meanwhile: a reader that was told nothing would take what it has for the whole.
+      if (run?.uid !== uid) throw notFound('Run', runId);
       // In this order: the last event is written together with the terminal state.
-      if ((!run || isTerminal(run.state)) && (await log.lastSequence(runId)) < next) return;
+      if (isTerminal(run.state) && (await log.lastSequence(runId)) < next) return;
       await watch.wait(signal);
     }
   } finally {

@@ -8,15 +8,25 @@ const maxPageSize = 1000;
 /** One page of records, read with one more than fits to see whether there is a next. */
 export async function readPage<T extends {createTime: number}>(
   what: string,
+  page: Page,
+  list: (limit: number, before: number | undefined) => Promise<T[]>,
+): Promise<{records: T[]; nextPageToken: string}> {
+  return await readPageBy(what, page, list, ({createTime}) => createTime);
+}
+
+/** placeOf: what falls from each record of the list to the next. */
+export async function readPageBy<T>(
+  what: string,
   {pageSize, pageToken}: Page,
   list: (limit: number, before: number | undefined) => Promise<T[]>,
+  placeOf: (record: T) => number,
 ): Promise<{records: T[]; nextPageToken: string}> {
   if (!Number.isInteger(pageSize) || pageSize < 0)
     throw invalidFields(what, [{field: 'page_size', description: `must be 0 or more, current value is ${pageSize}`}]);
   const size = Math.min(pageSize || defaultPageSize, maxPageSize);
   const found = await list(size + 1, pageToken === '' ? undefined : decode(what, pageToken));
   const records = found.slice(0, size);
-  return {records, nextPageToken: found.length > size ? encode(records[size - 1].createTime) : ''};
+  return {records, nextPageToken: found.length > size ? encode(placeOf(records[size - 1])) : ''};
 }
 
 function encode(before: number): string {

@@ -6,7 +6,7 @@ import type {Datasets} from './datasets.js';
 import {latestRuns} from './erm-run.js';
 import type {Store} from './store.js';
 import {TrainerChild} from './trainer-child.js';
-import type {MeasureJob} from './trainer-protocol.js';
+import type {FromTrainer, MeasureJob} from './trainer-protocol.js';
 import type {TrainingSpec} from './types.js';
 
 export interface FoundRates {
@@ -23,6 +23,8 @@ export interface RateContext {
   datasets: Datasets;
   tokensFolder: string;
   trainerEntry: string;
+  /** This process's own when undefined. */
+  trainerEnv?: NodeJS.ProcessEnv;
   /** Runs the work while nothing else is on the device; undefined, and nothing is done, where a run holds it. */
   borrowDevice<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined>;
 }
@@ -74,14 +76,14 @@ export class RateSources {
   }
 
   private async measure(spec: TrainingSpec, {model, instances}: Subject): Promise<FoundRates> {
-    const {datasets, tokensFolder, trainerEntry, borrowDevice} = this.context;
+    const {datasets, tokensFolder, trainerEntry, trainerEnv, borrowDevice} = this.context;
     const job: MeasureJob = {
       ...{spec, tokensFolder, modelFolder: model.folder, instances},
       classNames: (await datasets.get(spec.dataset)).classNames,
       train: await datasets.source(spec.dataset, spec.trainSplit),
       evaluationSets: await Promise.all(spec.evaluationSplits.map(split => datasets.source(spec.dataset, split))),
     };
-    const rates = await borrowDevice(signal => measureInChild(trainerEntry, job, signal));
+    const rates = await borrowDevice(signal => measureInChild({trainerEntry, trainerEnv}, job, signal));
     if (!rates)
       return {note: 'No rate is known: a run holds the device, and none of this model came before it; ask again later'};
     return {
@@ -96,14 +98,19 @@ function failedNote(error: unknown): string {
   return `No rate is known: some steps were tried, and failed: ${error instanceof FtftError ? error.message : String(error)}`;
 }
 
-async function measureInChild(entry: string, job: MeasureJob, signal: AbortSignal): Promise<Rates> {
+async function measureInChild(
+  {trainerEntry, trainerEnv}: Pick<RateContext, 'trainerEntry' | 'trainerEnv'>,
+  job: MeasureJob,
+  signal: AbortSignal,
+): Promise<Rates> {
   let rates: Rates | undefined;
   let failure: Error | undefined;
-  const child = new TrainerChild(entry, {kind: 'measure', job}, message => {
+  const hear = (message: FromTrainer) => {
     if (message.kind === 'measured') rates = message.rates;
     if (message.kind === 'failed') failure = FtftError.fromPlain(message.error);
     if (message.kind === 'broken') failure = new Error(message.stack);
-  });
+  };
+  const child = new TrainerChild(trainerEntry, {kind: 'measure', job}, hear, trainerEnv);
   const kill = () => child.kill();
   signal.addEventListener('abort', kill);
   if (signal.aborted) kill();

@@ -2,11 +2,18 @@
 import type {PlainError} from '../errors.js';
 import type {Evaluation, TrainingWarningCode} from '../pipeline/types.js';
 import {workerLost} from './run-errors.js';
-import type {Change, StoredRun} from './store.js';
+import {isHeld} from './run-state.js';
+import type {Change, KeptCheckpoint, StoredRun} from './store.js';
 import type {LogEvent, RunRecord, RunWarning, TrainingCost} from './types.js';
 
 const changed = (stored: StoredRun): LogEvent => ({kind: 'run-changed', run: stored.run});
 const withRun = (stored: StoredRun, run: Partial<RunRecord>): StoredRun => ({...stored, run: {...stored.run, ...run}});
+
+/** The time in the queue, where it has just come to an end, counts. */
+function queueMsOf({run, work}: StoredRun, now: number): number {
+  const {queueMs} = run.cost;
+  return run.state === 'PENDING' ? queueMs + Math.max(0, now - work.pendingSince) : queueMs;
+}
 
 /** A worker took the run. */
 export function started(stored: StoredRun, now: number): Change {
@@ -18,9 +25,32 @@ export function started(stored: StoredRun, now: number): Change {
 
 /** Cancellation was asked for: at once where nobody holds the run. */
 export function cancelling(stored: StoredRun, reason: PlainError, now: number): Change {
-  if (stored.run.state !== 'RUNNING') return ended(stored, 'CANCELLED', now, reason);
+  if (!isHeld(stored.run.state)) return ended(stored, 'CANCELLED', now, reason);
   const after = {...withRun(stored, {state: 'CANCELLING'}), work: {...stored.work, stopReason: reason}};
   return {stored: after, events: [changed(after)]};
+}
+
+/** Its worker is to hand it back, and nobody to take it: at once where nobody holds it. */
+export function suspending(stored: StoredRun, now: number): Change {
+  if (!isHeld(stored.run.state)) return suspended({stored, events: []}, now);
+  const after = withRun(stored, {state: 'SUSPENDING'});
+  return {stored: after, events: [changed(after)]};
+}
+
+/** Back to the queue; where its worker has not handed it back yet, it may keep it. */
+export function resumed(stored: StoredRun, now: number): Change {
+  if (isHeld(stored.run.state)) {
+    const after = withRun(stored, {state: 'RUNNING'});
+    return {stored: after, events: [changed(after)]};
+  }
+  const {suspendedSince = now, suspendedMs = 0} = stored.work;
+  const isStarted = stored.run.startTime !== undefined;
+  const work = {
+    ...stored.work,
+    suspendedSince: undefined,
+    suspendedMs: suspendedMs + (isStarted ? Math.max(0, now - suspendedSince) : 0),
+  };
+  return pendingAgain({stored: {...stored, work}, events: []}, now);
 }
 
 export function ended(
@@ -29,14 +59,13 @@ export function ended(
   now: number,
   error?: PlainError,
 ): Change {
-  const {startTime, cost, progress, state: before} = stored.run;
-  const queueMs = before === 'PENDING' ? cost.queueMs + Math.max(0, now - stored.work.pendingSince) : cost.queueMs;
+  const {startTime, cost, progress} = stored.run;
   const wallMs = startTime === undefined ? 0 : now - startTime;
   const after = withRun(stored, {
     state,
     error,
     endTime: now,
-    cost: {...cost, queueMs, wallMs},
+    cost: {...cost, queueMs: queueMsOf(stored, now), wallMs},
     progress: {...progress, estimatedRemainingMs: undefined},
   });
   return {stored: after, events: [changed(after)]};
@@ -66,6 +95,14 @@ const pendingAgain = ({stored, events}: Change, now: number): Change => {
   return {stored: after, events: [...events, changed(after)]};
 };
 
+const suspended = ({stored, events}: Change, now: number): Change => {
+  const after = {
+    ...withRun(stored, {state: 'SUSPENDED', cost: {...stored.run.cost, queueMs: queueMsOf(stored, now)}}),
+    work: {...stored.work, suspendedSince: now},
+  };
+  return {stored: after, events: [...events, changed(after)]};
+};
+
 /** The lease ran out or the worker died: back to the queue, or to the end where no attempt is left. */
 export function lost(stored: StoredRun, now: number): Change {
   const {stored: kept, events} = discarded({...stored, lostLeases: stored.lostLeases + 1}, 'WORKER_LOST');
@@ -75,14 +112,19 @@ export function lost(stored: StoredRun, now: number): Change {
     return {stored: after, events: [...events, ...last]};
   };
   if (kept.run.state === 'CANCELLING') return end('CANCELLED', kept.work.stopReason);
-  if (kept.lostLeases < maxAttempts) return pendingAgain({stored: kept, events}, now);
-  return end('FAILED', workerLost(kept.lostLeases, maxAttempts));
+  if (kept.lostLeases >= maxAttempts) return end('FAILED', workerLost(kept.lostLeases, maxAttempts));
+  return kept.run.state === 'SUSPENDING'
+    ? suspended({stored: kept, events}, now)
+    : pendingAgain({stored: kept, events}, now);
 }
 
 /** The worker hands the run back: no attempt counts as lost. */
 export function released(stored: StoredRun, now: number): Change {
-  if (stored.run.state === 'CANCELLING') return ended(stored, 'CANCELLED', now, stored.work.stopReason);
-  return pendingAgain(discarded(stored, 'DRAINING'), now);
+  const {state} = stored.run;
+  if (state === 'CANCELLING') return ended(stored, 'CANCELLED', now, stored.work.stopReason);
+  return state === 'SUSPENDING'
+    ? suspended(discarded(stored, 'SUSPENDED'), now)
+    : pendingAgain(discarded(stored, 'DRAINING'), now);
 }
 
 /** Steps, costs and loss so far; says nothing in the log. */
@@ -99,21 +141,24 @@ export function progressed(stored: StoredRun, {cost, ...progress}: Live, now: nu
   return withRun(stored, {progress: {...run.progress, ...progress}, cost: {...run.cost, ...cost, wallMs}});
 }
 
-/** An epoch whose checkpoint is on disk. */
-export function epochCommitted(
-  stored: StoredRun,
-  epoch: number,
-  checkpoint: {file: string; sha256: string; steps: number},
-): StoredRun {
+/** What came before this checkpoint is no longer lost with the worker. */
+export function checkpointed(stored: StoredRun, checkpoint: KeptCheckpoint): StoredRun {
   const {run, work} = stored;
+  const {cost, evaluations} = run;
   return {
-    ...withRun(stored, {progress: {...run.progress, committedEpochs: epoch + 1}}),
+    ...stored,
     work: {
       ...work,
-      ...{checkpoint, keptAcceleratorMs: run.cost.acceleratorMs, keptEvaluations: run.evaluations},
+      ...{checkpoint, keptAcceleratorMs: cost.acceleratorMs, keptEvaluations: evaluations},
       keptBest: work.best,
     },
   };
+}
+
+/** An epoch whose checkpoint is kept. */
+export function epochCommitted(stored: StoredRun, epoch: number, checkpoint: KeptCheckpoint): StoredRun {
+  const {progress} = stored.run;
+  return checkpointed(withRun(stored, {progress: {...progress, committedEpochs: epoch + 1}}), checkpoint);
 }
 
 /** best: the weights that were evaluated, where early stopping finds them the best so far. Else it keeps an earlier round. */

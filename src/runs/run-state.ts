@@ -1,8 +1,9 @@
 // The life of a run, as a table. Terminal states lead nowhere.
 
 const transitions = {
-  PENDING: ['RUNNING', 'CANCELLED'],
-  RUNNING: ['SUCCEEDED', 'FAILED', 'CANCELLING', 'SUSPENDED', 'PENDING'],
+  PENDING: ['RUNNING', 'SUSPENDED', 'CANCELLED'],
+  RUNNING: ['SUCCEEDED', 'FAILED', 'CANCELLING', 'SUSPENDING', 'PENDING'],
+  SUSPENDING: ['SUSPENDED', 'RUNNING', 'CANCELLING', 'SUCCEEDED', 'FAILED'],
   CANCELLING: ['CANCELLED', 'SUCCEEDED', 'FAILED'],
   SUSPENDED: ['PENDING', 'CANCELLED'],
   SUCCEEDED: [],
@@ -13,6 +14,11 @@ const transitions = {
 export type RunState = keyof typeof transitions;
 
 export const isTerminal = (state: RunState): boolean => transitions[state].length === 0;
+
+/** States in which a worker holds the run's lease. */
+export const heldStates = ['RUNNING', 'SUSPENDING', 'CANCELLING'] as const;
+
+export const isHeld = (state: RunState): boolean => (heldStates as readonly RunState[]).includes(state);
 
 export const mayBecome = (from: RunState, to: RunState): boolean =>
   (transitions[from] as readonly RunState[]).includes(to);

@@ -1,4 +1,5 @@
-// The queue in, one attempt after the other out: claims runs, sweeps leases that ran out, hands back what it holds when it closes.
+// The queue in, one attempt after the other out, one at a time for each accelerator: claims runs, sweeps leases that ran out, hands
+// back what it holds when it closes.
 import {join} from 'node:path';
 import type {Evaluation, WarningThresholds} from '../pipeline/types.js';
 import {Attempt, type AttemptContext} from './attempt.js';
@@ -8,15 +9,19 @@ import type {DataMaps} from './data-maps.js';
 import type {Datasets} from './datasets.js';
 import {findErmRun} from './erm-run.js';
 import {evaluationRounds} from './evaluation-rounds.js';
-import {isDeadOwner} from './owner.js';
-import {isOfTraining, lost, started} from './run-changes.js';
+import {isOfTraining, lost, released, started} from './run-changes.js';
 import {isTerminal} from './run-state.js';
-import type {StoredRun} from './store.js';
+import type {Lease, MakeChange, StoredRun} from './store.js';
 import type {TrainerJob} from './trainer-protocol.js';
 import type {RunRecord} from './types.js';
 
-export interface RunnerContext extends AttemptContext {
+export interface RunnerContext extends Omit<AttemptContext, 'trainerEnv'> {
   owner: string;
+  isDead: (owner: string) => boolean;
+  /** Environments of the trainers that may work at once, one for each accelerator; undefined: this process's own. */
+  accelerators: (NodeJS.ProcessEnv | undefined)[];
+  /** Between two checkpoints inside an epoch. */
+  checkpointMs: number;
   /** Parent of the runs' folders. */
   runsFolder: string;
   tokensFolder: string;
@@ -26,9 +31,15 @@ export interface RunnerContext extends AttemptContext {
   warningThresholds?: WarningThresholds;
 }
 
+interface Held {
+  attempt: Attempt;
+  done: Promise<void>;
+}
+
 export class Runner {
   private timer: NodeJS.Timeout | undefined;
-  private current: {attempt: Attempt; done: Promise<void>} | undefined;
+  /** What each accelerator works at. */
+  private readonly held: (Held | undefined)[];
   private isClosing = false;
   private mayClaim = true;
   /** Settles when the queue has been served; while that lasts, a wish to serve it again is kept. */
@@ -37,8 +48,15 @@ export class Runner {
   /** Settles when the device, lent for other work, is free again. */
   private lent: Promise<unknown> | undefined;
   private readonly closing = new AbortController();
+  private failedAt = Number.NEGATIVE_INFINITY;
+  /** By the latest turn. */
+  isQueueServed = true;
+  /** A claim may have been made whose answer was lost. */
+  private isClaimUnsure = false;
 
-  constructor(private readonly context: RunnerContext) {}
+  constructor(private readonly context: RunnerContext) {
+    this.held = context.accelerators.map(() => undefined);
+  }
 
   start(): void {
     this.timer = setInterval(() => this.turn(), this.context.leaseMs / 3);
@@ -50,18 +68,18 @@ export class Runner {
     if (this.timer) this.turn();
   }
 
-  /** Process id of the trainer at work. */
+  /** Process id of a trainer at work. */
   get trainerPid(): number | undefined {
-    return this.current?.attempt.childPid;
+    return this.attempts().find(({childPid}) => childPid !== undefined)?.childPid;
   }
 
   get isLent(): boolean {
     return this.lent !== undefined;
   }
 
-  /** A run was set to CANCELLING. */
-  stop(runId: string): void {
-    if (this.current?.attempt.lease.runId === runId) this.current.attempt.stop();
+  /** A run was changed by someone else than its attempt. */
+  look(runId?: string): void {
+    for (const attempt of this.attempts()) if (runId === undefined || attempt.lease.runId === runId) attempt.look();
   }
 
   /** A run ended while no attempt of ours held it: the checkpoints that it was to go on from are of no more use. */
@@ -72,15 +90,15 @@ export class Runner {
     );
   }
 
-  /** The run at work goes on; no other is taken. */
+  /** The runs at work go on; no other is taken. */
   stopClaiming(): void {
     this.mayClaim = false;
   }
 
-  /** Runs the work while no run begins; undefined, and nothing is done, where one holds the device. The signal ends it at close(). */
+  /** Runs the work while no run begins; undefined, and nothing is done, where one holds a device, or there is none. The signal ends it at close(). */
   async borrow<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
     while (this.lent || this.turning) await (this.lent ?? this.turning)?.catch(() => {});
-    if (this.current || this.isClosing) return undefined;
+    if (this.held.length === 0 || this.attempts().length > 0 || this.isClosing) return undefined;
     const result = work(this.closing.signal);
     this.lent = result.finally(() => {
       this.lent = undefined;
@@ -95,8 +113,16 @@ export class Runner {
     clearInterval(this.timer);
     await this.turning;
     await this.lent?.catch(() => {});
-    this.current?.attempt.drain(graceMs);
-    await this.current?.done;
+    for (const attempt of this.attempts()) attempt.drain(graceMs);
+    await Promise.all(this.held.map(held => held?.done));
+  }
+
+  private attempts(): Attempt[] {
+    return this.held.flatMap(held => held?.attempt ?? []);
+  }
+
+  private holds({runId, attempt}: Lease): boolean {
+    return this.attempts().some(({lease}) => lease.runId === runId && lease.attempt === attempt);
   }
 
   private turn(): void {
@@ -108,34 +134,60 @@ export class Runner {
     });
   }
 
+  private get hasRoom(): boolean {
+    return this.mayClaim && !this.isClosing && !this.lent && this.held.includes(undefined);
+  }
+
   private async serve(): Promise<void> {
-    const {logger} = this.context;
+    const {leaseMs, logger} = this.context;
     this.isTurnWanted = false;
     try {
-      await this.sweep();
-      if (this.mayClaim && !this.isClosing && !this.current && !this.lent) await this.claim();
+      // After an outage everybody's leases have run out: their holders come first.
+      if (performance.now() - this.failedAt > leaseMs) await this.sweep();
+      if (this.isClaimUnsure) await this.giveBack();
+      while (this.hasRoom) if (!(await this.claim())) break;
+      this.isQueueServed = true;
     } catch (error) {
-      // Such as a full disk: the next turn tries again.
+      // Such as a full disk, or a database that is away: the next turn tries again.
+      this.failedAt = performance.now();
+      this.isQueueServed = false;
       logger.error({error: String(error)}, 'The queue could not be served');
     }
   }
 
   private async sweep(): Promise<void> {
-    const {store, onAppended, logger} = this.context;
-    for (const {run} of await store.leases.findLost(isDeadOwner)) {
-      const {id: runId, attempt} = run;
-      if (this.current?.attempt.lease.runId === runId && this.current.attempt.lease.attempt === attempt) continue;
-      const events = await store.log.append({runId, attempt}, lost);
-      if (!events) continue;
-      logger.warn({runId, attempt}, 'The lease ran out');
-      const after = (await store.runs.get(runId))!.run;
-      onAppended(after, events);
-      if (isTerminal(after.state)) this.tidy(after);
+    const {store, isDead, logger} = this.context;
+    for (const {run} of await store.leases.findLost(isDead)) {
+      const lease = {runId: run.id, attempt: run.attempt};
+      if (this.holds(lease)) continue;
+      if (await this.change(lease, lost)) logger.warn(lease, 'The lease ran out');
     }
   }
 
-  private async claim(): Promise<void> {
+  /** Runs that are ours without our knowing. */
+  private async giveBack(): Promise<void> {
+    const {store, owner, logger} = this.context;
+    for (const lease of await store.leases.heldBy(owner))
+      if (!this.holds(lease) && (await this.change(lease, released)))
+        logger.warn(lease, 'A run was given back whose claim was not answered');
+    this.isClaimUnsure = false;
+  }
+
+  /** False when the lease is void. */
+  private async change(lease: Lease, change: MakeChange): Promise<boolean> {
+    const {store, onAppended} = this.context;
+    const events = await store.log.append(lease, change);
+    const after = events && (await store.runs.get(lease.runId))?.run;
+    if (!after) return false;
+    onAppended(after, events);
+    if (isTerminal(after.state)) this.tidy(after);
+    return true;
+  }
+
+  /** False when there is nothing to take. */
+  private async claim(): Promise<boolean> {
     const {store, owner, leaseMs, onAppended} = this.context;
+    this.isClaimUnsure = true;
     const claimed = await store.transaction(async () => {
       const found = await store.leases.claim(owner, leaseMs);
       if (!found) return undefined;
@@ -143,20 +195,27 @@ export class Runner {
       const events = (await store.log.append({runId, attempt}, started))!;
       return {stored: (await store.runs.get(runId))!, events};
     });
-    if (!claimed) return;
+    this.isClaimUnsure = false;
+    if (!claimed) return false;
     onAppended(claimed.stored.run, claimed.events);
-    const attempt = new Attempt(claimed.stored, this.context);
+    this.attempt(claimed.stored);
+    return true;
+  }
+
+  private attempt(stored: StoredRun): void {
+    const place = this.held.indexOf(undefined);
+    const attempt = new Attempt(stored, {...this.context, trainerEnv: this.context.accelerators[place]});
     const done = attempt
-      .run(() => this.prepare(claimed.stored))
+      .run(() => this.prepare(stored))
       .finally(() => {
-        this.current = undefined;
+        this.held[place] = undefined;
         this.wake();
       });
-    this.current = {attempt, done};
+    this.held[place] = {attempt, done};
   }
 
   private async prepare({run, work}: StoredRun): Promise<TrainerJob> {
-    const {datasets, dataMaps, runsFolder, tokensFolder, reserve, logger} = this.context;
+    const {datasets, dataMaps, runsFolder, tokensFolder, checkpointMs, reserve, logger} = this.context;
     await reserve.take().catch(error => logger.warn({error: String(error)}, 'There is no room to set aside'));
     const {spec, progress} = run;
     const folder = join(runsFolder, run.uid);
@@ -173,6 +232,7 @@ export class Runner {
       baseline: await this.baseline(run),
       warningThresholds: this.context.warningThresholds,
       isMain: run.kind === 'MAIN',
+      checkpointMs,
       train: await datasets.source(spec.dataset, spec.trainSplit),
       evaluationSets: await Promise.all(spec.evaluationSplits.map(split => datasets.source(spec.dataset, split))),
       instances: work.dataMapFile === undefined ? undefined : await dataMaps.selectedInstances(work.dataMapFile),

@@ -9,9 +9,11 @@ export interface Dialect {
   tableEnd: string;
   /** Statements of the engine's own, after the first tables. */
   tuning: string;
+  /** Expression for a text in a column of JSON. */
+  jsonText: (column: string, key: string) => string;
 }
 
-export function migrations({bytes, integer, tableEnd, tuning}: Dialect): string[] {
+export function migrations({bytes, integer, tableEnd, tuning, jsonText}: Dialect): string[] {
   return [
     `create table settings (name text primary key, value ${bytes} not null)${tableEnd};
      create table runs (
@@ -38,6 +40,14 @@ export function migrations({bytes, integer, tableEnd, tuning}: Dialect): string[
      ${tuning}`,
     `create table run_instances (
        run_id text not null, part ${integer} not null, body ${bytes} not null, primary key (run_id, part))${tableEnd};`,
+    `alter table runs add column append_key text;
+     alter table runs add column append_seq ${integer};`,
+    `alter table data_maps add column run text not null default '';
+     alter table data_maps add column number ${integer} not null default 0;
+     update data_maps set run = ${jsonText('record', 'run')},
+       number = (select count(*) from data_maps others where others.id <= data_maps.id);
+     create unique index data_maps_by_number on data_maps (number);
+     create index data_maps_by_run on data_maps (run, number);`,
   ];
 }
 

@@ -2,6 +2,12 @@
 import type {Row, Sql} from './sql.js';
 import type {DataMapRecord, DatasetRecord, SplitRecord} from './types.js';
 
+/** number: grows with each map that is made. */
+export interface NumberedDataMap {
+  number: number;
+  map: DataMapRecord;
+}
+
 /** A split and the SHA-256 of its file. */
 export interface StoredSplit {
   split: SplitRecord;
@@ -76,6 +82,10 @@ export class SqlCatalog {
     await this.sql.run('insert into run_instances (run_id, part, body) values (?, ?, ?)', runId, part, body);
   }
 
+  async removeInstances(runId: string): Promise<void> {
+    await this.sql.run('delete from run_instances where run_id = ?', runId);
+  }
+
   async instances(runId: string, part: number): Promise<Uint8Array | undefined> {
     const row = await this.sql.row('select body from run_instances where run_id = ? and part = ?', runId, part);
     return row && (row.body as Uint8Array);
@@ -83,9 +93,27 @@ export class SqlCatalog {
 
   async addDataMap({map, file, identity}: StoredDataMap, request?: {id: string; digest: string}): Promise<void> {
     await this.sql.run(
-      'insert into data_maps (id, request_id, request_digest, file, identity, record) values (?, ?, ?, ?, ?, ?)',
-      ...[map.id, request?.id ?? null, request?.digest ?? null, file, identity, JSON.stringify(map)],
+      `insert into data_maps (id, request_id, request_digest, file, identity, record, run, number)
+       values (?, ?, ?, ?, ?, ?, ?, (select coalesce(max(number), 0) + 1 from data_maps))`,
+      ...[map.id, request?.id ?? null, request?.digest ?? null, file, identity, JSON.stringify(map), map.run],
     );
+  }
+
+  /** Newest first, before the one of the given number; run: those made of it alone. */
+  async listDataMaps(limit: number, before = Number.MAX_SAFE_INTEGER, run?: string): Promise<NumberedDataMap[]> {
+    const rows = await this.sql.rows(
+      `select number, record from data_maps where number < ? ${run === undefined ? '' : 'and run = ?'}
+       order by number desc limit ?`,
+      ...[before, ...(run === undefined ? [] : [run]), limit],
+    );
+    return rows.map(({number, record}) => ({
+      number: Number(number),
+      map: JSON.parse(String(record)) as DataMapRecord,
+    }));
+  }
+
+  async hasDataMaps(run: string): Promise<boolean> {
+    return (await this.sql.row('select 1 as found from data_maps where run = ? limit 1', run)) !== undefined;
   }
 
   async getDataMap(id: string): Promise<StoredDataMap | undefined> {

@@ -2,12 +2,12 @@
 import {FtftError} from '../errors.js';
 import {decodeEvent, encodeEvent, epochOf} from './event-codec.js';
 import {readRun, recordOf} from './run-row.js';
-import {isTerminal, mayBecome, type RunState} from './run-state.js';
+import {heldStates, isHeld, isTerminal, mayBecome, type RunState} from './run-state.js';
 import type {Row, Sql} from './sql.js';
 import type {EpochMark, EventLog, Lease, LeaseQueue, MakeChange, RunStore, Store, StoredRun} from './store.js';
 import type {LogEvent, RunKind, RunRecord, StoredEvent} from './types.js';
 
-const isHeld = (state: RunState): boolean => state === 'RUNNING' || state === 'CANCELLING';
+const held = `(${heldStates.map(state => `'${state}'`).join(', ')})`;
 /** Every reader wants the place in the queue: runs that are ahead, and the run itself. */
 const columns = `runs.*, case state when 'PENDING' then (
     select count(*) from runs ahead where ahead.state = 'PENDING' and (ahead.priority > runs.priority
@@ -30,7 +30,9 @@ class SqlRunStore implements RunStore {
     return this.sql.transaction(async () => {
       await this.sql.lock('runs');
       const {id, uid, kind, state, spec} = run;
-      if (await this.get(id)) throw runExists(id);
+      if (await this.get(id)) throw runExists(id, 'there is a run of this name');
+      const map = await this.sql.row('select id from data_maps where run = ? limit 1', id);
+      if (map) throw runExists(id, `dataMaps/${map.id} was made of a run of this name, which was deleted`);
       const row = await this.sql.row(`select ${this.sql.now} as now, coalesce(max(created_at), 0) as last from runs`);
       const createTime = Math.max(Number(row!.now), Number(row!.last) + 1);
       const stored = {
@@ -51,6 +53,17 @@ class SqlRunStore implements RunStore {
   async get(id: string): Promise<StoredRun | undefined> {
     const row = await this.sql.row(`select ${columns} from runs where id = ?`, id);
     return row && readRun(row);
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.sql.transaction(async () => {
+      await this.sql.run('delete from events where run_id = ?', id);
+      await this.sql.run('delete from runs where id = ?', id);
+    });
+  }
+
+  async hold(id: string): Promise<void> {
+    await this.sql.row(`select id from runs where id = ?${this.sql.forUpdate}`, id);
   }
 
   async findByRequest(requestId: string): Promise<{runId: string; digest: string} | undefined> {
@@ -98,7 +111,7 @@ class SqlLeaseQueue implements LeaseQueue {
   async renew({runId, attempt}: Lease, leaseMs: number): Promise<RunState | undefined> {
     const row = await this.sql.row(
       `update runs set lease_until = ${this.sql.now} + ?
-       where id = ? and attempt = ? and state in ('RUNNING', 'CANCELLING') returning state`,
+       where id = ? and attempt = ? and state in ${held} returning state`,
       leaseMs,
       runId,
       attempt,
@@ -109,17 +122,22 @@ class SqlLeaseQueue implements LeaseQueue {
   async findLost(isDead: (owner: string) => boolean): Promise<StoredRun[]> {
     const rows = await this.sql.rows(
       `select ${columns}, case when lease_until < ${this.sql.now} then 1 else 0 end as is_over
-       from runs where state in ('RUNNING', 'CANCELLING')`,
+       from runs where state in ${held}`,
     );
     const isLost = ({lease_owner, is_over}: Row): boolean => is_over === 1 || isDead(String(lease_owner));
     return rows.filter(isLost).map(readRun);
+  }
+
+  async heldBy(owner: string): Promise<Lease[]> {
+    const rows = await this.sql.rows(`select id, attempt from runs where state in ${held} and lease_owner = ?`, owner);
+    return rows.map(({id, attempt}) => ({runId: String(id), attempt: Number(attempt)}));
   }
 }
 
 class SqlEventLog implements EventLog {
   constructor(private readonly sql: Sql) {}
 
-  append(target: Lease | {runId: string}, change: MakeChange): Promise<StoredEvent[] | undefined> {
+  append(target: Lease | {runId: string}, change: MakeChange, key?: string): Promise<StoredEvent[] | undefined> {
     const {runId} = target;
     return this.sql.transaction(async () => {
       const row = await this.sql.row(
@@ -128,11 +146,15 @@ class SqlEventLog implements EventLog {
       );
       if (!row) return undefined;
       const before = readRun(row);
+      if (key !== undefined && 'attempt' in target && row.attempt === target.attempt && row.append_key === key)
+        return await this.read(runId, Number(row.append_seq), Number(row.next_seq) - Number(row.append_seq));
       if ('attempt' in target && (row.attempt !== target.attempt || !isHeld(before.run.state))) return undefined;
       const time = Number(row.now);
       const {stored, events} = change(before, time);
       const firstSequence = Number(row.next_seq);
       await this.write(before, {...stored, run: {...stored.run, updateTime: time}}, firstSequence + events.length);
+      if (key !== undefined)
+        await this.sql.run('update runs set append_key = ?, append_seq = ? where id = ?', key, firstSequence, runId);
       const attempt = Number(row.attempt);
       // A run-changed event holds the run as this transaction leaves it.
       const current = readRun((await this.sql.row(`select ${columns} from runs where id = ?`, runId))!).run;
@@ -200,8 +222,8 @@ const storedEvent = ({seq, attempt, body}: Row): StoredEvent => ({
   ...decodeEvent(body as Uint8Array),
 });
 
-function runExists(id: string): FtftError {
-  return new FtftError('ALREADY_EXISTS', `Cannot make run ${id}: there is a run of this name`, {
+function runExists(id: string, why: string): FtftError {
+  return new FtftError('ALREADY_EXISTS', `Cannot make run ${id}: ${why}; take another name`, {
     reason: 'RUN_EXISTS',
     resource: {type: 'Run', name: `runs/${id}`},
   });

@@ -5,7 +5,13 @@ import {FtftError} from '../errors.js';
 import {migrations as migrationsOf, newerSchema} from './schema.js';
 import type {Row, Sql, Value} from './sql.js';
 
-const migrations = migrationsOf({bytes: 'blob', integer: 'integer', tableEnd: ' strict', tuning: ''});
+const migrations = migrationsOf({
+  bytes: 'blob',
+  integer: 'integer',
+  tableEnd: ' strict',
+  tuning: '',
+  jsonText: (column, key) => `json_extract(${column}, '$.${key}')`,
+});
 
 export class Sqlite implements Sql {
   readonly forUpdate = '';

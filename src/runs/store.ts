@@ -18,17 +18,28 @@ export interface WorkState {
   keptAcceleratorMs: number;
   /** Evaluations made by the time of the last checkpoint. */
   keptEvaluations: Evaluation[];
-  /** file: its name in the run's folder. */
-  checkpoint?: {file: string; sha256: string; steps: number};
+  checkpoint?: KeptCheckpoint;
   /** Weights of the best evaluation so far, under early stopping; and what that was at the last checkpoint. */
-  best?: {file: string; sha256: string; steps: number};
-  keptBest?: {file: string; sha256: string; steps: number};
+  best?: KeptCheckpoint;
+  keptBest?: KeptCheckpoint;
   /** Updates that the learning-rate schedule spans; the step budget when undefined. */
   scheduleSteps?: number;
   /** How long the parts of this run took, for estimates of others; of one that succeeded at its first attempt. */
   rates?: Rates;
   /** Why a run is CANCELLING. */
   stopReason?: PlainError;
+  /** When a run that is SUSPENDED became so. */
+  suspendedSince?: number;
+  /** Time that it spent so after its first start: no part of its execution. */
+  suspendedMs?: number;
+}
+
+export interface KeptCheckpoint {
+  /** Name in the run's folder. */
+  file: string;
+  sha256: string;
+  /** Optimizer updates that it holds. */
+  steps: number;
 }
 
 export interface StoredRun {
@@ -38,7 +49,7 @@ export interface StoredRun {
   lostLeases: number;
 }
 
-/** The right to write to a run: void as soon as another attempt exists or the run is neither RUNNING nor CANCELLING. */
+/** The right to write to a run: void as soon as another attempt exists or the run's state is one that nobody holds. */
 export interface Lease {
   runId: string;
   attempt: number;
@@ -51,6 +62,10 @@ export interface RunStore {
    */
   insert(stored: StoredRun, request?: {id: string; digest: string}): Promise<RunRecord>;
   get(id: string): Promise<StoredRun | undefined>;
+  /** With its log. */
+  remove(id: string): Promise<void>;
+  /** Inside a transaction: nobody else changes the run until its end. */
+  hold(id: string): Promise<void>;
   findByRequest(requestId: string): Promise<{runId: string; digest: string} | undefined>;
   /** Newest first, made before the given time. */
   list(limit: number, before?: number): Promise<RunRecord[]>;
@@ -64,8 +79,9 @@ export interface LeaseQueue {
   claim(owner: string, leaseMs: number): Promise<StoredRun | undefined>;
   /** The run's state; undefined when the lease is void. */
   renew(lease: Lease, leaseMs: number): Promise<RunState | undefined>;
-  /** RUNNING and CANCELLING runs whose lease ran out, or whose owner is known to be dead. */
+  /** Runs that are held, and whose lease ran out, or whose owner is known to be dead. */
   findLost(isDead: (owner: string) => boolean): Promise<StoredRun[]>;
+  heldBy(owner: string): Promise<Lease[]>;
 }
 
 /** What an append makes of a run: its next version, and the events that say so. */
@@ -80,9 +96,12 @@ export type MakeChange = (stored: StoredRun, now: number) => Change;
 export interface EventLog {
   /**
    * Changes a run and appends events to its log, both or neither. With a lease the write is fenced: undefined, and nothing
-   * changed, when the lease is void. A state that leaves RUNNING and CANCELLING gives the lease back.
+   * changed, when the lease is void. A state in which nobody holds the run gives the lease back.
+   *
+   * A commit whose answer is lost may have been made. With a lease and a key, the append that follows one of the same key
+   * changes nothing and gives back that one's events.
    */
-  append(target: Lease | {runId: string}, change: MakeChange): Promise<StoredEvent[] | undefined>;
+  append(target: Lease | {runId: string}, change: MakeChange, key?: string): Promise<StoredEvent[] | undefined>;
   /** In order of sequence, from `sequence` on. */
   read(runId: string, sequence: number, limit: number): Promise<StoredEvent[]>;
   /** All of these kinds, in order. */

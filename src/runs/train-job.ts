@@ -8,7 +8,7 @@ import {fineTuneMain} from '../pipeline/fine-tune-main.js';
 import type {loadClassifier} from '../pipeline/load-classifier.js';
 import type {Rates} from '../pipeline/predict-cost.js';
 import {trainReference} from '../pipeline/train-reference.js';
-import type {EvaluationSet, TokenizedDataset, TrainingEvent, TrainingOptions} from '../pipeline/types.js';
+import type {EvaluationSet, PartialEpoch, TokenizedDataset, TrainingEvent, TrainingOptions} from '../pipeline/types.js';
 import {loadCheckpoint, saveCheckpoint} from './checkpoints.js';
 import {MeteredClassifier} from './metered-classifier.js';
 import {loadTokens} from './tokens.js';
@@ -16,10 +16,12 @@ import {TrainerMeter} from './trainer-meter.js';
 import type {CheckpointFile, FromTrainer, SplitSource, TrainerJob} from './trainer-protocol.js';
 
 export type LoadClassifier = typeof loadClassifier;
-type Progress = Extract<FromTrainer, {kind: 'event' | 'epoch'}>;
+type Progress = Extract<FromTrainer, {kind: 'event' | 'epoch' | 'checkpoint'}>;
 
 export interface JobContext {
   signal: AbortSignal;
+  /** True once training is to stop where another attempt can go on. */
+  isLeaving: () => boolean;
   /** Resolves when training may go on. */
   tell(message: Progress): Promise<void>;
 }
@@ -33,15 +35,18 @@ export async function train(job: TrainerJob, load: LoadClassifier, context: JobC
   const {dataset, evaluationSets, classifier} = await prepare(job, load, context.signal, meter);
   try {
     const {resume, instances} = job;
-    if (resume) classifier.restore(await loadCheckpoint(resume.checkpoint));
-    const options = trainingOptions(job, evaluationSets, context.signal);
+    const loaded = resume && (await loadCheckpoint(resume.checkpoint));
+    if (loaded) classifier.restore(loaded.state);
+    const teller = new Teller(job, classifier, meter, context);
+    const {signal} = context;
+    const rest = {signal, isCheckpointDue: () => teller.isCheckpointDue()};
+    const options = trainingOptions(job, evaluationSets, rest, loaded?.partialEpoch);
     const events = job.isMain
       ? fineTuneMain(classifier, dataset, instances ?? everyInstance(dataset), options)
       : trainReference(classifier, dataset, options);
-    const teller = new Teller(job, classifier, meter, context);
     for await (const event of events) await teller.tell(event);
     const {best} = teller;
-    const tensors = best ? await loadCheckpoint(best) : classifier.weights();
+    const tensors = best ? (await loadCheckpoint(best)).state : classifier.weights();
     const modelFolder = await saveModel(job, classifier, tensors, meter);
     const rates: Rates | undefined = resume ? undefined : meter.rates();
     return {modelFolder, spent: meter.spent, keptSteps: best?.steps ?? teller.steps, rates};
@@ -86,13 +91,19 @@ export async function prepare(
   return {dataset, evaluationSets, classifier};
 }
 
-function trainingOptions(job: TrainerJob, evaluationSets: EvaluationSet[], signal: AbortSignal): TrainingOptions {
+function trainingOptions(
+  job: TrainerJob,
+  evaluationSets: EvaluationSet[],
+  rest: Pick<TrainingOptions, 'signal' | 'isCheckpointDue'>,
+  partialEpoch: PartialEpoch | undefined,
+): TrainingOptions {
   const {spec, totalSteps, scheduleSteps, earlyStopping, baseline, warningThresholds, resume} = job;
   const evaluationIntervalSteps = earlyStopping?.evaluationIntervalSteps ?? spec.evaluationIntervalSteps;
   return {
     ...spec,
     ...{totalSteps, scheduleSteps, evaluationIntervalSteps, evaluationSets},
-    ...{earlyStopping, baseline, warningThresholds, signal, resume},
+    ...{earlyStopping, baseline, warningThresholds, resume: resume && {...resume, partialEpoch}},
+    ...rest,
   };
 }
 
@@ -101,6 +112,7 @@ class Teller {
   /** Weights of the best round so far, under early stopping. */
   best: (CheckpointFile & {steps: number}) | undefined;
   steps: number;
+  private savedAt = performance.now();
 
   constructor(
     private readonly job: TrainerJob,
@@ -112,14 +124,21 @@ class Teller {
     this.steps = job.resume?.steps ?? 0;
   }
 
+  isCheckpointDue(): boolean {
+    return this.context.isLeaving() || performance.now() - this.savedAt >= this.job.checkpointMs;
+  }
+
   async tell(event: TrainingEvent): Promise<void> {
     const {meter, context} = this;
     const began = performance.now();
-    if (event.kind === 'epoch') {
-      const checkpoint = await this.save(`epoch-${event.epoch}`, this.classifier.state());
+    if (event.kind === 'epoch' || event.kind === 'checkpoint') {
+      const partialEpoch = event.kind === 'checkpoint' ? event.partialEpoch : undefined;
+      const checkpoint = await this.save(`step-${event.steps}`, this.classifier.state(), partialEpoch);
       const checkpointSeconds = secondsSince(began);
-      await context.tell({kind: 'epoch', event, spent: meter.spent, checkpoint});
-      meter.committed(secondsSince(began), checkpointSeconds);
+      if (event.kind === 'epoch') await context.tell({kind: 'epoch', event, spent: meter.spent, checkpoint});
+      else await context.tell({kind: 'checkpoint', steps: event.steps, spent: meter.spent, checkpoint});
+      if (event.kind === 'epoch') meter.committed(secondsSince(began), checkpointSeconds);
+      this.savedAt = performance.now();
       return;
     }
     if (event.kind === 'step') this.steps = event.steps;
@@ -136,12 +155,13 @@ class Teller {
     return best;
   }
 
-  private async save(name: string, tensors: NamedTensor[]): Promise<CheckpointFile> {
+  private async save(name: string, tensors: NamedTensor[], partialEpoch?: PartialEpoch): Promise<CheckpointFile> {
     const began = performance.now();
     const {folder, attempt} = this.job;
-    const file = await saveCheckpoint(join(folder, `checkpoint-attempt-${attempt}-${name}.safetensors`), tensors);
+    const file = join(folder, `checkpoint-attempt-${attempt}-${name}.safetensors`);
+    const checkpoint = await saveCheckpoint(file, tensors, partialEpoch);
     this.meter.saved(secondsSince(began));
-    return file;
+    return checkpoint;
   }
 }
 

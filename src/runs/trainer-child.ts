@@ -17,9 +17,15 @@ export class TrainerChild {
   private stopTimer: NodeJS.Timeout | undefined;
   private hasSpoken = false;
 
-  constructor(entry: string, first: Extract<ToTrainer, {job: unknown}>, onMessage: (message: FromTrainer) => void) {
+  /** env: of the child; ours when undefined. */
+  constructor(
+    entry: string,
+    first: Extract<ToTrainer, {job: unknown}>,
+    onMessage: (message: FromTrainer) => void,
+    env?: NodeJS.ProcessEnv,
+  ) {
     // Our standard output belongs to the program's own lines.
-    this.child = fork(entry, [], {serialization: 'advanced', stdio: ['ignore', 2, 'pipe', 'ipc']});
+    this.child = fork(entry, [], {serialization: 'advanced', stdio: ['ignore', 2, 'pipe', 'ipc'], env});
     const {child} = this;
     createInterface({input: child.stderr!}).on('line', line => {
       if (!startUpNotice.test(line)) process.stderr.write(`${line}\n`);
@@ -50,11 +56,11 @@ export class TrainerChild {
     this.send({kind: 'committed'});
   }
 
-  /** At the next batch boundary; by force when that does not come, or while it has not begun to train. */
-  stop(): void {
+  /** At the next batch boundary, isLeaving: once it has kept its state; by force when that does not come, or while it has not begun to train. */
+  stop(isLeaving: boolean): void {
     if (this.stopTimer) return;
     if (!this.hasSpoken) this.kill();
-    this.send({kind: 'stop'});
+    this.send({kind: 'stop', isLeaving});
     this.stopTimer = setTimeout(() => this.kill(), stopMs);
     this.stopTimer.unref();
   }

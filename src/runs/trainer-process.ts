@@ -7,6 +7,7 @@ import type {FromTrainer, ToTrainer} from './trainer-protocol.js';
 
 export function serveTrainer(loadClassifier: LoadClassifier): void {
   const stop = new AbortController();
+  let isLeaving = false;
   let committed = () => {};
   // Nobody would commit what an orphan trains.
   process.on('disconnect', () => process.exit(1));
@@ -18,7 +19,7 @@ export function serveTrainer(loadClassifier: LoadClassifier): void {
       committed = resolve;
     });
     await send(message);
-    if (message.kind === 'epoch') await isCommitted;
+    if (message.kind !== 'event') await isCommitted;
     // A step may never leave the microtask queue: messages and the end of the parent are heard in a turn of the loop.
     await nextTurn();
   };
@@ -26,13 +27,17 @@ export function serveTrainer(loadClassifier: LoadClassifier): void {
     const {signal} = stop;
     if (message.kind === 'measure')
       return {kind: 'measured', rates: await measureRates(message.job, loadClassifier, signal)};
-    return {kind: 'done', ...(await train(message.job, loadClassifier, {signal, tell}))};
+    const context = {signal, isLeaving: () => isLeaving, tell};
+    return {kind: 'done', ...(await train(message.job, loadClassifier, context))};
   };
   const answer = (message: Extract<ToTrainer, {job: unknown}>): Promise<FromTrainer> =>
     work(message).catch(error => (stop.signal.aborted ? {kind: 'stopped'} : failure(error)));
 
   process.on('message', async (message: ToTrainer) => {
-    if (message.kind === 'stop') stop.abort();
+    if (message.kind === 'stop') {
+      isLeaving = message.isLeaving;
+      stop.abort();
+    }
     if (message.kind === 'committed') committed();
     if (!('job' in message)) return;
     await send(await answer(message));

@@ -35,6 +35,8 @@ export interface TrainerJob {
   totalSteps: number;
   /** Updates that the learning-rate schedule spans; totalSteps when undefined. */
   scheduleSteps?: number;
+  /** Between two checkpoints inside an epoch. */
+  checkpointMs: number;
   train: SplitSource;
   evaluationSets: SplitSource[];
   earlyStopping?: RunEarlyStopping;
@@ -65,11 +67,13 @@ export type MeasureJob = Pick<
 export type ToTrainer =
   | {kind: 'start'; job: TrainerJob}
   | {kind: 'measure'; job: MeasureJob}
-  /** The epoch announced last is in the log. */
+  /** What was announced last is kept: the epoch in the log, the checkpoint in the record. */
   | {kind: 'committed'}
-  | {kind: 'stop'};
+  /** isLeaving: at a checkpoint, so that another attempt goes on from there. */
+  | {kind: 'stop'; isLeaving: boolean};
 
 type EpochEvent = Extract<TrainingEvent, {kind: 'epoch'}>;
+type CheckpointEvent = Extract<TrainingEvent, {kind: 'checkpoint'}>;
 
 /** What the attempt has spent so far. */
 export interface Spent {
@@ -80,9 +84,11 @@ export interface Spent {
 
 export type FromTrainer =
   /** best: the weights of a round that is the best so far, on disk before this is said. */
-  | {kind: 'event'; event: Exclude<TrainingEvent, EpochEvent>; spent: Spent; best?: CheckpointFile}
+  | {kind: 'event'; event: Exclude<TrainingEvent, EpochEvent | CheckpointEvent>; spent: Spent; best?: CheckpointFile}
   /** The checkpoint is on disk before this is said; training goes on once it is committed. */
   | {kind: 'epoch'; event: EpochEvent; spent: Spent; checkpoint: CheckpointFile}
+  /** The same, inside an epoch. */
+  | {kind: 'checkpoint'; steps: number; spent: Spent; checkpoint: CheckpointFile}
   /** Folder in the hub's layout, whose name is the attempt's own. keptSteps: of the weights in it. */
   | {kind: 'done'; modelFolder: string; spent: Spent; keptSteps: number; rates: Rates | undefined}
   | {kind: 'measured'; rates: Rates}

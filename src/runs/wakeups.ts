@@ -1,4 +1,4 @@
-// A change of a run wakes those who wait for it in this process; changes by other processes are found by polling.
+// A change of a run wakes those who wait for it in this process; changes by other processes are hinted at, or found by polling.
 
 const pollMs = 1000;
 
@@ -10,6 +10,11 @@ export class Wakeups {
 
   wake(runId: string, isLogged: boolean): void {
     for (const watch of this.watches.get(runId) ?? []) if (isLogged || watch.interest === 'run') watch.wake();
+  }
+
+  /** Changes may have been missed. */
+  wakeAll(): void {
+    for (const watches of this.watches.values()) for (const watch of watches) watch.wake();
   }
 
   /** Notes every change from now on, so that none is missed between reading and waiting. To be closed. */

@@ -1,10 +1,11 @@
-// BuildDataMap, GetDataMap, ReadDataMap, CompareDataMaps: check, ask runs, translate.
+// BuildDataMap, GetDataMap, ListDataMaps, ReadDataMap, CompareDataMaps: check, ask runs, translate.
 import {FtftError} from '../errors.js';
 import type {CallExtension} from './call-errors.js';
 import {maxMessageBytes, messageOverheadBytes} from './columns.js';
 import type {ServerContext} from './context.js';
 import type {EpochRange} from './gen/ftft/v1/data_map.js';
-import {BuildDataMapRequest, type FtftServiceImplementation} from './gen/ftft/v1/ftft_service.js';
+import {BuildDataMapRequest, type FtftServiceImplementation, ListDataMapsResponse} from './gen/ftft/v1/ftft_service.js';
+import {fittingPage} from './page-size.js';
 import {RequestChecks} from './request-checks.js';
 import {createOnce, requestKey} from './request-key.js';
 import {throwAllViolations} from './run-handlers.js';
@@ -17,7 +18,7 @@ const bytesPerScore = 4;
 
 type Handlers = Pick<
   FtftServiceImplementation<CallExtension>,
-  'buildDataMap' | 'getDataMap' | 'readDataMap' | 'compareDataMaps'
+  'buildDataMap' | 'getDataMap' | 'listDataMaps' | 'readDataMap' | 'compareDataMaps'
 >;
 
 export function dataMapHandlers({runs, telemetry}: Pick<ServerContext, 'runs' | 'telemetry'>): Handlers {
@@ -49,6 +50,17 @@ export function dataMapHandlers({runs, telemetry}: Pick<ServerContext, 'runs' | 
       const id = checks.name('name', 'dataMaps', name);
       checks.throwIfAny();
       return toDataMap(await runs.getDataMap(id));
+    },
+
+    async listDataMaps(request) {
+      const checks = new RequestChecks('Cannot list data maps');
+      const page = checks.page(request);
+      const run = request.run === '' ? undefined : checks.name('run', 'runs', request.run);
+      checks.throwIfAny();
+      return await fittingPage(page, ListDataMapsResponse, async page => {
+        const {dataMaps, nextPageToken} = await runs.listDataMaps(page, run);
+        return {dataMaps: dataMaps.map(toDataMap), nextPageToken};
+      });
     },
 
     async *readDataMap(request) {

@@ -1,6 +1,7 @@
 // Where the servers may listen, and what is said when they cannot.
 import {isIP} from 'node:net';
 import {FtftError} from '../errors.js';
+import type {Telemetry} from '../telemetry/telemetry.js';
 
 export interface Protection {
   isTls: boolean;
@@ -28,6 +29,23 @@ export function checkHost(
 
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+
+/** Where metrics are: beyond loopback only where that was said in words, since they ask nobody who they are. */
+export function metricsHost({
+  host,
+  allowInsecure,
+  httpHost,
+  telemetry,
+}: {
+  host: string;
+  allowInsecure: boolean;
+  httpHost?: string;
+  telemetry: Telemetry;
+}): string {
+  const chosen = httpHost ?? (allowInsecure || isLoopback(host) ? host : '127.0.0.1');
+  if (!isLoopback(chosen)) telemetry.log.warn({host: chosen}, 'metrics are for everybody who reaches this address');
+  return chosen;
+}
 
 /** host:port as URLs and gRPC targets write it. */
 export const address = (host: string, port: number): string =>

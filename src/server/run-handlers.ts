@@ -1,6 +1,6 @@
 // TrainReference, FineTuneMain and the life of a run: check, ask runs, translate.
 import {FtftError} from '../errors.js';
-import {checkOwn} from './access/caller.js';
+import {type Caller, checkOwn} from './access/caller.js';
 import type {CallExtension} from './call-errors.js';
 import {draining, type ServerContext} from './context.js';
 import {
@@ -10,7 +10,7 @@ import {
   TrainReferenceRequest,
 } from './gen/ftft/v1/ftft_service.js';
 import {fittingPage} from './page-size.js';
-import {notSupported, RequestChecks} from './request-checks.js';
+import {RequestChecks} from './request-checks.js';
 import {createOnce, requestKey} from './request-key.js';
 import {fromEarlyStopping, fromMethod} from './translate-main.js';
 import {toRun} from './translate-run.js';
@@ -24,10 +24,23 @@ const longestWaitMs = 10 * 60_000;
 
 type Handlers = Pick<
   FtftServiceImplementation<CallExtension>,
-  'trainReference' | 'fineTuneMain' | 'getRun' | 'listRuns' | 'waitRun' | 'cancelRun' | 'deleteRun'
+  | 'trainReference'
+  | 'fineTuneMain'
+  | 'getRun'
+  | 'listRuns'
+  | 'waitRun'
+  | 'cancelRun'
+  | 'suspendRun'
+  | 'resumeRun'
+  | 'deleteRun'
 >;
 
 export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>): Handlers {
+  const ownRun = async (what: string, name: string, caller: Caller): Promise<string> => {
+    const id = checkedName(what, name);
+    checkOwn(what, caller, (await runs.getRun(id)).caller);
+    return id;
+  };
   return {
     async trainReference(request, {traceParent, caller}) {
       const checks = new RequestChecks('Cannot train a reference model');
@@ -105,14 +118,23 @@ export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>
     },
 
     async cancelRun({name, etag}, {caller}) {
-      const what = 'Cannot cancel a run';
-      const id = checkedName(what, name);
-      checkOwn(what, caller, (await runs.getRun(id)).caller);
+      const id = await ownRun('Cannot cancel a run', name, caller);
       return toRun(await runs.cancelRun(id, etag));
     },
 
-    async deleteRun() {
-      throw notSupported('Cannot delete a run', 'DeleteRun');
+    async suspendRun({name, etag}, {caller}) {
+      const id = await ownRun('Cannot suspend a run', name, caller);
+      return toRun(await runs.suspendRun(id, etag));
+    },
+
+    async resumeRun({name, etag}, {caller}) {
+      const id = await ownRun('Cannot resume a run', name, caller);
+      return toRun(await runs.resumeRun(id, etag));
+    },
+
+    async deleteRun({name, etag, allowMissing}) {
+      await runs.deleteRun(checkedName('Cannot delete a run', name), {etag, allowMissing});
+      return {};
     },
   };
 }

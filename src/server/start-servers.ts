@@ -10,7 +10,7 @@ import {serverTls, type TlsOptions} from './access/tls.js';
 import {FtftServiceDefinition} from './gen/ftft/v1/ftft_service.js';
 import {defaultLimits, grpcServer, healthServer, reflectionServer, type ServerLimits} from './grpc-server.js';
 import {startHttpServer} from './http-server.js';
-import {address, checkHost, isLoopback, listenError} from './listen.js';
+import {address, checkHost, listenError, metricsHost} from './listen.js';
 
 export interface ServerOptions {
   runs: Runs;
@@ -117,15 +117,14 @@ export async function startServers(options: ServerOptions): Promise<RunningServe
 
 type Tls = Awaited<ReturnType<typeof serverTls>>;
 
-/** Where HTTP listens: beyond loopback only where that was said in words, since it asks nobody who they are. */
-function checkedHosts({telemetry, host, allowInsecure, tls, authFile, httpHost}: ServerOptions): string {
+/** Where HTTP listens. */
+function checkedHosts(options: ServerOptions): string {
+  const {telemetry, host, allowInsecure, tls, authFile} = options;
   const {log} = telemetry;
   const isAuthenticated = authFile !== undefined || tls?.requiresClientCert === true;
   const lacking = checkHost(host, allowInsecure, {isTls: tls !== undefined, isAuthenticated});
   if (lacking) log.warn({host}, `listening beyond loopback without ${lacking}, as FTFT_ALLOW_INSECURE says`);
-  const chosen = httpHost ?? (allowInsecure || isLoopback(host) ? host : '127.0.0.1');
-  if (!isLoopback(chosen)) log.warn({host: chosen}, 'metrics are for everybody who reaches this address');
-  return chosen;
+  return metricsHost(options);
 }
 
 async function listenOr(server: Server, host: string, port: number, variable: string, tls?: Tls): Promise<number> {

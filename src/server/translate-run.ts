@@ -21,6 +21,7 @@ import {toDate, toDuration} from './translate-time.js';
 const states: Record<RunState, Run_State> = {
   PENDING: Run_State.STATE_PENDING,
   RUNNING: Run_State.STATE_RUNNING,
+  SUSPENDING: Run_State.STATE_SUSPENDING,
   CANCELLING: Run_State.STATE_CANCELLING,
   SUCCEEDED: Run_State.STATE_SUCCEEDED,
   FAILED: Run_State.STATE_FAILED,

@@ -79,10 +79,10 @@ export function createRunTelemetry({metrics, spans, device}: RunTelemetryOptions
   }
 
   function runChanged(known: Watched, run: RunRecord, attempt: number, time: number): void {
-    const isLost = known.run.state === 'RUNNING' && run.state === 'PENDING';
     progress(known, run);
     if (run.state === 'RUNNING' && known.attempt?.number !== attempt) startAttempt(known, attempt, time);
-    if (isLost) endAttempt(known, time, 'the worker stopped');
+    if (run.state === 'PENDING') endAttempt(known, time, 'the worker stopped');
+    if (run.state === 'SUSPENDED') endAttempt(known, time);
     if (run.endTime !== undefined) finished(known, run, time);
   }
 
@@ -185,6 +185,9 @@ export function createRunTelemetry({metrics, spans, device}: RunTelemetryOptions
       const known = watch(run);
       observe(known, stored);
       if (watched.has(run.id)) progress(known, run);
+      // It may go on in another process.
+      const isOver = run.state === 'PENDING' || run.state === 'SUSPENDED';
+      if (isOver && stored.event.kind === 'run-changed') watched.delete(run.id);
     },
     stepped({run, steps, loss}) {
       const known = watch(run);

@@ -35,6 +35,7 @@ const lastRequest = <T>() => fake.requests.at(-1)!.request as T;
 test('every verb has help with an example and the exit codes, and exits 0', async () => {
   const verbs = [
     'serve',
+    'worker',
     'import',
     'import-dynamics',
     'import-folder',
@@ -47,6 +48,10 @@ test('every verb has help with an example and the exit codes, and exits 0', asyn
     'runs list',
     'runs get',
     'runs cancel',
+    'runs suspend',
+    'runs resume',
+    'runs delete',
+    'data-maps',
     'export',
     'export-map',
     'export-dynamics',

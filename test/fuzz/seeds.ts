@@ -79,8 +79,12 @@ export function seedsOf(rpc: Rpc, resumeTokens: string[]): object[] {
         {name: run, start: {$case: 'epoch', value: 1}, instances: [0, 3, 7, 23], view: 3},
       ];
     case 'cancelRun':
+    case 'suspendRun':
+    case 'resumeRun':
     case 'deleteRun':
       return [{name: 'runs/none', etag: 'x', allowMissing: true}];
+    case 'listDataMaps':
+      return [{pageSize: 2, pageToken: '', run}];
     case 'getRun':
       return [{name: run}];
     default:

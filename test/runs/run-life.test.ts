@@ -88,7 +88,7 @@ test('a run that ends while nobody holds it, cancelled or with its last worker l
     const {uid} = await waitUntil(before, 'run', ({progress}) => progress.committedEpochs > 0);
     await before.close({graceMs: 5000});
     const left = () => readdirSync(join(options.dataDir, 'runs', uid));
-    assert.match(left().join(), /^checkpoint-attempt-1-epoch-\d+.safetensors$/);
+    assert.match(left().join(), /^checkpoint-attempt-1-step-\d+.safetensors$/);
     if (end === 'FAILED') {
       const sqlite = new Sqlite(join(options.dataDir, 'ftft.db'));
       await sqlite.run(

@@ -108,6 +108,28 @@ export class FakeRuns implements Runs {
     return await this.getRun(id);
   }
 
+  async suspendRun(id: string, etag: string): Promise<RunRecord> {
+    this.calls.push({suspend: id, etag});
+    this.fail('suspendRun');
+    return await this.getRun(id);
+  }
+
+  async resumeRun(id: string, etag: string): Promise<RunRecord> {
+    this.calls.push({resume: id, etag});
+    this.fail('resumeRun');
+    return await this.getRun(id);
+  }
+
+  async deleteRun(id: string, options: {etag: string; allowMissing: boolean}): Promise<void> {
+    this.calls.push({delete: id, ...options});
+    this.fail('deleteRun');
+  }
+
+  async listDataMaps(page: {pageSize: number; pageToken: string}, run?: string) {
+    this.calls.push({...page, run});
+    return {dataMaps: [...this.maps.values()], nextPageToken: 'next'};
+  }
+
   async getDataMap(id: string): Promise<DataMapRecord> {
     return found(this.maps, id, 'DataMap', 'dataMaps', 'DATA_MAP_NOT_FOUND');
   }

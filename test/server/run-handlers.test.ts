@@ -140,10 +140,7 @@ test('the precision that was asked for is handed on; unset leaves it to the defa
 
 test('fields that this version does not honour are refused by name', async t => {
   const {client, runs} = await startTestServer(t);
-  const refusals: [() => Promise<unknown>, string][] = [
-    [() => client.listRuns({filter: 'state = RUNNING'}), 'filter'],
-    [() => client.deleteRun({name: 'runs/ref'}), 'DeleteRun'],
-  ];
+  const refusals: [() => Promise<unknown>, string][] = [[() => client.listRuns({filter: 'state = RUNNING'}), 'filter']];
   for (const [call, field] of refusals) {
     const error = await errorOf(call());
     assert.equal(error.code, 12, field);
@@ -171,11 +168,19 @@ test('WaitRun returns when the etag changes, and at its timeout', async t => {
   assert.equal((await client.waitRun({name: 'runs/ref', etag: 'other', timeout: {seconds: 60}})).etag, 'e2');
 });
 
-test('CancelRun and ListRuns reach runs', async t => {
+test('CancelRun, SuspendRun, ResumeRun, DeleteRun and ListRuns reach runs', async t => {
   const {client, runs} = await startTestServer(t);
   runs.records.set('ref', runRecord('ref'));
   assert.equal((await client.cancelRun({name: 'runs/ref', etag: 'e1'})).name, 'runs/ref');
   assert.deepEqual(runs.calls, [{id: 'ref', etag: 'e1'}]);
+  await client.suspendRun({name: 'runs/ref', etag: 'e2'});
+  await client.resumeRun({name: 'runs/ref'});
+  await client.deleteRun({name: 'runs/ref', etag: 'e3', allowMissing: true});
+  assert.deepEqual(runs.calls.slice(1), [
+    {suspend: 'ref', etag: 'e2'},
+    {resume: 'ref', etag: ''},
+    {delete: 'ref', etag: 'e3', allowMissing: true},
+  ]);
   assert.deepEqual(
     (await client.listRuns({})).runs.map(({name}) => name),
     ['runs/ref'],

@@ -26,6 +26,46 @@ export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), 'ftft-te
 
 /** Resolves once the server listens; its log goes to this process's standard error with FTFT_TEST_LOG=1. */
 export async function startServer(dataDir: string, environment: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
+  const {child, ports, kill, stop} = await startProcess(dataDir, environment);
+  const channel = createChannel(ports.grpc);
+  return {
+    child,
+    client: createClient(FtftServiceDefinition, channel),
+    channel,
+    address: ports.grpc,
+    httpAddress: ports.http,
+    async kill() {
+      await kill();
+      channel.close();
+    },
+    async stop() {
+      const code = await stop();
+      channel.close();
+      return code;
+    },
+  };
+}
+
+export interface Ports {
+  grpc: string;
+  http: string;
+  health: string;
+}
+
+export interface OwnProcess {
+  child: ChildProcess;
+  ports: Ports;
+  /** SIGKILL to this process alone. */
+  kill(): Promise<void>;
+  /** SIGTERM, and wait for the end. */
+  stop(): Promise<number | null>;
+}
+
+/** As `ftft worker` starts it: no port for calls. */
+export const startWorker = (dataDir: string, environment: NodeJS.ProcessEnv = {}): Promise<OwnProcess> =>
+  startProcess(dataDir, {...environment, FTFT_ROLE: 'worker'});
+
+async function startProcess(dataDir: string, environment: NodeJS.ProcessEnv): Promise<OwnProcess> {
   const child = spawn(process.execPath, ['--import', 'tsx', mainFile], {
     env: {
       ...process.env,
@@ -42,34 +82,20 @@ export async function startServer(dataDir: string, environment: NodeJS.ProcessEn
   const ended = new Promise<number | null>(resolve => child.once('exit', resolve));
   const ports = await Promise.race([
     listening(child),
-    ended.then(code => Promise.reject(new Error(`the server ended with code ${code} before it listened`))),
+    ended.then(code => Promise.reject(new Error(`the process ended with code ${code} before it listened`))),
   ]);
-  const channel = createChannel(ports.grpc);
-  return {
-    child,
-    client: createClient(FtftServiceDefinition, channel),
-    channel,
-    address: ports.grpc,
-    httpAddress: ports.http,
-    async kill() {
-      child.kill('SIGKILL');
-      await ended;
-      channel.close();
-    },
-    async stop() {
-      child.kill('SIGTERM');
-      const code = await ended;
-      channel.close();
-      return code;
-    },
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    return await ended;
   };
+  return {child, ports, kill: async () => void (await end('SIGKILL')), stop: () => end('SIGTERM')};
 }
 
-async function listening(child: ChildProcess): Promise<{grpc: string; http: string; health: string}> {
+async function listening(child: ChildProcess): Promise<Ports> {
   for await (const line of createInterface({input: child.stdout!})) {
     if (line.startsWith('{') && line.includes('"listening"')) return JSON.parse(line);
   }
-  throw new Error('the server closed its output before it listened');
+  throw new Error('the process closed its output before it listened');
 }
 
 /** Runs the body over a fresh folder and removes it. */

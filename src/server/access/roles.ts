@@ -7,7 +7,7 @@ export type Role = (typeof roles)[number];
 
 type Rpc = keyof (typeof FtftServiceDefinition)['methods'];
 
-/** A trainer stops the runs that it started; an admin all of them. */
+/** A trainer stops, suspends and resumes the runs that it started; an admin all of them. */
 export const roleOfRpc: Record<Rpc, Role> = {
   getDataset: 'viewer',
   listDatasets: 'viewer',
@@ -16,6 +16,7 @@ export const roleOfRpc: Record<Rpc, Role> = {
   waitRun: 'viewer',
   streamDynamics: 'viewer',
   getDataMap: 'viewer',
+  listDataMaps: 'viewer',
   readDataMap: 'viewer',
   compareDataMaps: 'viewer',
   readInstances: 'viewer',
@@ -25,6 +26,8 @@ export const roleOfRpc: Record<Rpc, Role> = {
   buildDataMap: 'trainer',
   fineTuneMain: 'trainer',
   cancelRun: 'trainer',
+  suspendRun: 'trainer',
+  resumeRun: 'trainer',
   deleteRun: 'admin',
 };
 

@@ -155,7 +155,29 @@ function implementation(fake: FakeService): FtftServiceImplementation {
       const run = addRun(fake, 'imported', Run_Kind.KIND_IMPORTED, {dataset: 'datasets/demo', trainSplit: 'train'});
       return {run: {...run, progress: {...run.progress!, committedEpochs: 2}}, warnings: ['epoch 2 was dropped']};
     },
-    deleteRun: none,
+    async deleteRun(request) {
+      note('deleteRun', request);
+      if (!fake.runs.delete(request.name) && !request.allowMissing) found(fake.runs, request.name, 'RUN_NOT_FOUND');
+      return {};
+    },
+    async suspendRun({name}) {
+      note('suspendRun', {name});
+      const run = found(fake.runs, name, 'RUN_NOT_FOUND');
+      run.state = Run_State.STATE_SUSPENDING;
+      return run;
+    },
+    async resumeRun({name}) {
+      note('resumeRun', {name});
+      const run = found(fake.runs, name, 'RUN_NOT_FOUND');
+      run.state = Run_State.STATE_PENDING;
+      return run;
+    },
+    async listDataMaps(request) {
+      note('listDataMaps', request);
+      const [all, from] = [[...fake.maps.values()], Number(request.pageToken || 0)];
+      const nextPageToken = from + 1 < all.length ? String(from + 1) : '';
+      return {dataMaps: all.slice(from, from + 1), nextPageToken};
+    },
     async compareDataMaps(request) {
       note('compareDataMaps', request);
       return CompareDataMapsResponse.fromPartial({instanceCount: 10, confidenceSpearman: 0.5});

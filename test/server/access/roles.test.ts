@@ -20,7 +20,7 @@ const everyone: Rpc[] = [
   'streamDynamics',
   'readInstances',
 ];
-const maps: Rpc[] = ['getDataMap', 'readDataMap', 'compareDataMaps'];
+const maps: Rpc[] = ['getDataMap', 'listDataMaps', 'readDataMap', 'compareDataMaps'];
 const trainers: Rpc[] = [
   'importDataset',
   'importDynamics',
@@ -28,6 +28,8 @@ const trainers: Rpc[] = [
   'buildDataMap',
   'fineTuneMain',
   'cancelRun',
+  'suspendRun',
+  'resumeRun',
 ];
 
 test('viewers read, trainers make things too, and the rest takes an admin', () => {
@@ -97,6 +99,10 @@ test('a trainer cancels its own runs alone, an admin all of them, and those that
     const error = await errorOf(trainer.cancelRun({name}));
     assert.equal(`${Status[error.code]}/${reasonOf(error)}`, 'PERMISSION_DENIED/ROLE_MISSING');
     assert.equal((await admin.cancelRun({name})).name, name);
+    for (const rpc of ['suspendRun', 'resumeRun'] as const) {
+      assert.equal(reasonOf(await errorOf(trainer[rpc]({name}))), 'ROLE_MISSING');
+      assert.equal((await trainer[rpc]({name: 'runs/mine'})).name, 'runs/mine');
+    }
   }
   assert.equal(reasonOf(await errorOf(trainer.cancelRun({name: 'runs/none'}))), 'RUN_NOT_FOUND');
 });

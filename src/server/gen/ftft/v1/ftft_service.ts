@@ -201,6 +201,22 @@ export interface CancelRunRequest {
   etag: string;
 }
 
+/** Request of SuspendRun. */
+export interface SuspendRunRequest {
+  /** Run; suspending one that is suspended is not an error. */
+  name: string;
+  /** ABORTED unless it matches. */
+  etag: string;
+}
+
+/** Request of ResumeRun. */
+export interface ResumeRunRequest {
+  /** Run; resuming one that is pending or running is not an error. */
+  name: string;
+  /** ABORTED unless it matches. */
+  etag: string;
+}
+
 /** Request of DeleteRun. */
 export interface DeleteRunRequest {
   /** Run. */
@@ -215,6 +231,24 @@ export interface DeleteRunRequest {
 export interface GetDataMapRequest {
   /** Data map. */
   name: string;
+}
+
+/** Request of ListDataMaps. */
+export interface ListDataMapsRequest {
+  /** 50 when unset, 1000 at most. */
+  pageSize: number;
+  /** Token of the page before. */
+  pageToken: string;
+  /** Only those of this run; all when unset. */
+  run: string;
+}
+
+/** Response of ListDataMaps. */
+export interface ListDataMapsResponse {
+  /** Data maps. */
+  dataMaps: DataMap[];
+  /** Empty on the last page. */
+  nextPageToken: string;
 }
 
 /** Request of ReadDataMap. */
@@ -1825,6 +1859,176 @@ export const CancelRunRequest: MessageFns<CancelRunRequest> = {
   },
 };
 
+function createBaseSuspendRunRequest(): SuspendRunRequest {
+  return { name: "", etag: "" };
+}
+
+export const SuspendRunRequest: MessageFns<SuspendRunRequest> = {
+  encode(message: SuspendRunRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.etag !== "") {
+      writer.uint32(18).string(message.etag);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SuspendRunRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSuspendRunRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SuspendRunRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
+    };
+  },
+
+  toJSON(message: SuspendRunRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.etag !== "") {
+      obj.etag = message.etag;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SuspendRunRequest>): SuspendRunRequest {
+    return SuspendRunRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SuspendRunRequest>): SuspendRunRequest {
+    const message = createBaseSuspendRunRequest();
+    message.name = object.name ?? "";
+    message.etag = object.etag ?? "";
+    return message;
+  },
+};
+
+function createBaseResumeRunRequest(): ResumeRunRequest {
+  return { name: "", etag: "" };
+}
+
+export const ResumeRunRequest: MessageFns<ResumeRunRequest> = {
+  encode(message: ResumeRunRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.etag !== "") {
+      writer.uint32(18).string(message.etag);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeRunRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeRunRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResumeRunRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
+    };
+  },
+
+  toJSON(message: ResumeRunRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.etag !== "") {
+      obj.etag = message.etag;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResumeRunRequest>): ResumeRunRequest {
+    return ResumeRunRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResumeRunRequest>): ResumeRunRequest {
+    const message = createBaseResumeRunRequest();
+    message.name = object.name ?? "";
+    message.etag = object.etag ?? "";
+    return message;
+  },
+};
+
 function createBaseDeleteRunRequest(): DeleteRunRequest {
   return { name: "", etag: "", allowMissing: false };
 }
@@ -1993,6 +2197,208 @@ export const GetDataMapRequest: MessageFns<GetDataMapRequest> = {
   fromPartial(object: DeepPartial<GetDataMapRequest>): GetDataMapRequest {
     const message = createBaseGetDataMapRequest();
     message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseListDataMapsRequest(): ListDataMapsRequest {
+  return { pageSize: 0, pageToken: "", run: "" };
+}
+
+export const ListDataMapsRequest: MessageFns<ListDataMapsRequest> = {
+  encode(message: ListDataMapsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    if (message.run !== "") {
+      writer.uint32(26).string(message.run);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDataMapsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDataMapsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.run = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListDataMapsRequest {
+    return {
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+      run: isSet(object.run) ? globalThis.String(object.run) : "",
+    };
+  },
+
+  toJSON(message: ListDataMapsRequest): unknown {
+    const obj: any = {};
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    if (message.run !== "") {
+      obj.run = message.run;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListDataMapsRequest>): ListDataMapsRequest {
+    return ListDataMapsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListDataMapsRequest>): ListDataMapsRequest {
+    const message = createBaseListDataMapsRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    message.run = object.run ?? "";
+    return message;
+  },
+};
+
+function createBaseListDataMapsResponse(): ListDataMapsResponse {
+  return { dataMaps: [], nextPageToken: "" };
+}
+
+export const ListDataMapsResponse: MessageFns<ListDataMapsResponse> = {
+  encode(message: ListDataMapsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.dataMaps) {
+      DataMap.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDataMapsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDataMapsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dataMaps.push(DataMap.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListDataMapsResponse {
+    return {
+      dataMaps: globalThis.Array.isArray(object?.dataMaps)
+        ? object.dataMaps.map((e: any) => DataMap.fromJSON(e))
+        : globalThis.Array.isArray(object?.data_maps)
+        ? object.data_maps.map((e: any) => DataMap.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListDataMapsResponse): unknown {
+    const obj: any = {};
+    if (message.dataMaps?.length) {
+      obj.dataMaps = message.dataMaps.map((e) => DataMap.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListDataMapsResponse>): ListDataMapsResponse {
+    return ListDataMapsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListDataMapsResponse>): ListDataMapsResponse {
+    const message = createBaseListDataMapsResponse();
+    message.dataMaps = object.dataMaps?.map((e) => DataMap.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
     return message;
   },
 };
@@ -2523,7 +2929,25 @@ export const FtftServiceDefinition = {
       responseStream: false,
       options: { _unknownFields: { 8410: [Buffer.from([4, 110, 97, 109, 101]) as Buffer] } },
     },
-    /** Deletes a terminal run with its log and artefacts. */
+    /** Suspends a run: off its device at the next batch boundary with a checkpoint, and out of the queue until ResumeRun. */
+    suspendRun: {
+      name: "SuspendRun",
+      requestType: SuspendRunRequest as typeof SuspendRunRequest,
+      requestStream: false,
+      responseType: Run as typeof Run,
+      responseStream: false,
+      options: { _unknownFields: { 8410: [Buffer.from([4, 110, 97, 109, 101]) as Buffer] } },
+    },
+    /** Puts a suspended run back into the queue; it goes on from its checkpoint, as if it had never stopped. */
+    resumeRun: {
+      name: "ResumeRun",
+      requestType: ResumeRunRequest as typeof ResumeRunRequest,
+      requestStream: false,
+      responseType: Run as typeof Run,
+      responseStream: false,
+      options: { _unknownFields: { 8410: [Buffer.from([4, 110, 97, 109, 101]) as Buffer] } },
+    },
+    /** Deletes a terminal run with its log and artefacts. Its data maps stay readable. */
     deleteRun: {
       name: "DeleteRun",
       requestType: DeleteRunRequest as typeof DeleteRunRequest,
@@ -2540,6 +2964,15 @@ export const FtftServiceDefinition = {
       responseType: DataMap as typeof DataMap,
       responseStream: false,
       options: { _unknownFields: { 8410: [Buffer.from([4, 110, 97, 109, 101]) as Buffer] } },
+    },
+    /** Lists data maps, newest first, without their columns. */
+    listDataMaps: {
+      name: "ListDataMaps",
+      requestType: ListDataMapsRequest as typeof ListDataMapsRequest,
+      requestStream: false,
+      responseType: ListDataMapsResponse as typeof ListDataMapsResponse,
+      responseStream: false,
+      options: { _unknownFields: { 8410: [Buffer.from([0]) as Buffer] } },
     },
     /** Streams a data map's columns from an offset. */
     readDataMap: {
@@ -2644,10 +3077,19 @@ export interface FtftServiceImplementation<CallContextExt = {}> {
   waitRun(request: WaitRunRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Run>>;
   /** Cancels a run. Cancelling a cancelled run is not an error. */
   cancelRun(request: CancelRunRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Run>>;
-  /** Deletes a terminal run with its log and artefacts. */
+  /** Suspends a run: off its device at the next batch boundary with a checkpoint, and out of the queue until ResumeRun. */
+  suspendRun(request: SuspendRunRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Run>>;
+  /** Puts a suspended run back into the queue; it goes on from its checkpoint, as if it had never stopped. */
+  resumeRun(request: ResumeRunRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Run>>;
+  /** Deletes a terminal run with its log and artefacts. Its data maps stay readable. */
   deleteRun(request: DeleteRunRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Empty>>;
   /** Gets a data map without its columns. */
   getDataMap(request: GetDataMapRequest, context: CallContext & CallContextExt): Promise<DeepPartial<DataMap>>;
+  /** Lists data maps, newest first, without their columns. */
+  listDataMaps(
+    request: ListDataMapsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListDataMapsResponse>>;
   /** Streams a data map's columns from an offset. */
   readDataMap(
     request: ReadDataMapRequest,
@@ -2711,10 +3153,19 @@ export interface FtftServiceClient<CallOptionsExt = {}> {
   waitRun(request: DeepPartial<WaitRunRequest>, options?: CallOptions & CallOptionsExt): Promise<Run>;
   /** Cancels a run. Cancelling a cancelled run is not an error. */
   cancelRun(request: DeepPartial<CancelRunRequest>, options?: CallOptions & CallOptionsExt): Promise<Run>;
-  /** Deletes a terminal run with its log and artefacts. */
+  /** Suspends a run: off its device at the next batch boundary with a checkpoint, and out of the queue until ResumeRun. */
+  suspendRun(request: DeepPartial<SuspendRunRequest>, options?: CallOptions & CallOptionsExt): Promise<Run>;
+  /** Puts a suspended run back into the queue; it goes on from its checkpoint, as if it had never stopped. */
+  resumeRun(request: DeepPartial<ResumeRunRequest>, options?: CallOptions & CallOptionsExt): Promise<Run>;
+  /** Deletes a terminal run with its log and artefacts. Its data maps stay readable. */
   deleteRun(request: DeepPartial<DeleteRunRequest>, options?: CallOptions & CallOptionsExt): Promise<Empty>;
   /** Gets a data map without its columns. */
   getDataMap(request: DeepPartial<GetDataMapRequest>, options?: CallOptions & CallOptionsExt): Promise<DataMap>;
+  /** Lists data maps, newest first, without their columns. */
+  listDataMaps(
+    request: DeepPartial<ListDataMapsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListDataMapsResponse>;
   /** Streams a data map's columns from an offset. */
   readDataMap(
     request: DeepPartial<ReadDataMapRequest>,

@@ -304,6 +304,8 @@ export enum Run_State {
   STATE_CANCELLED = 6,
   /** STATE_SUSPENDED - Checkpointed and off the device at the wish of an operator or a cluster queue; goes back to STATE_PENDING. */
   STATE_SUSPENDED = 7,
+  /** STATE_SUSPENDING - Suspension was asked for; the worker checkpoints and stops at the next batch boundary. */
+  STATE_SUSPENDING = 8,
   UNRECOGNIZED = -1,
 }
 
@@ -333,6 +335,9 @@ export function run_StateFromJSON(object: any): Run_State {
     case 7:
     case "STATE_SUSPENDED":
       return Run_State.STATE_SUSPENDED;
+    case 8:
+    case "STATE_SUSPENDING":
+      return Run_State.STATE_SUSPENDING;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -358,6 +363,8 @@ export function run_StateToJSON(object: Run_State): string {
       return "STATE_CANCELLED";
     case Run_State.STATE_SUSPENDED:
       return "STATE_SUSPENDED";
+    case Run_State.STATE_SUSPENDING:
+      return "STATE_SUSPENDING";
     case Run_State.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
