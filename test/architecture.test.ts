@@ -29,7 +29,7 @@ const mayImport: Record<string, string[]> = {
   runs: ['pipeline', 'data', 'errors', 'random'],
   server: ['runs', 'telemetry', 'errors', 'random', 'gen'],
   telemetry: [],
-  cli: ['gen', 'config', 'errors', 'random', 'intervals'],
+  cli: ['data', 'gen', 'config', 'errors', 'random', 'intervals'],
   export: ['pipeline', 'errors'],
 };
 

@@ -45,6 +45,7 @@ export function addExportMap(program: Command, io: Io): void {
 
 interface SubsetOptions extends ClientOptions {
   source?: string[];
+  header: boolean;
 }
 
 export function addExportSubset(program: Command, io: Io): void {
@@ -60,7 +61,11 @@ export function addExportSubset(program: Command, io: Io): void {
   )
     .argument('<data-map>', 'data map')
     .argument('<file>', 'JSON Lines file to write: the columns that were imported, under their own names')
-    .option('--source <files...>', 'JSONL files that were imported: their lines are written instead, byte for byte')
+    .option(
+      '--source <files...>',
+      'files that were imported: all their columns are written; of JSONL the lines, byte for byte',
+    )
+    .option('--no-header', 'the CSV or TSV files of --source begin with data, not with column names')
     .action((dataMap: string, file: string, options: SubsetOptions) =>
       withClient(options, async client => {
         tableFormat(file, ['jsonl']);
@@ -69,7 +74,12 @@ export function addExportSubset(program: Command, io: Io): void {
         const columns = await columnsOf(client, map, io.signal);
         const instances = await readInstances(client, map.run, options.source === undefined, io.signal);
         const lines = options.source
-          ? await originalLines(options.source, {ids: instances.guids, isSelected, idColumn: columns.mapping.id})
+          ? await originalLines(options.source, {
+              ids: instances.guids,
+              isSelected,
+              idColumn: columns.mapping.id,
+              hasHeaderRow: options.header,
+            })
           : records(instances, isSelected, columns);
         await wholeFile(file, temporary => writeFile(temporary, lines));
         const answer = {dataMap: map.name, file, instances: map.selectedCount};

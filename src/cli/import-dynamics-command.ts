@@ -12,7 +12,7 @@ import {
 import type {DeepPartial} from '../server/gen/ftft/v1/ftft_service.js';
 import {resourceName} from './connect.js';
 import {count} from './format.js';
-import {formatOfFile, readBytes} from './import-file.js';
+import {formatOfFile, readBytes, unfinished} from './import-file.js';
 import type {Io} from './io.js';
 import {wrongUsage} from './report-error.js';
 import {type ClientOptions, keyValue, list, print, verb, withClient} from './verb.js';
@@ -94,10 +94,15 @@ async function* parts(header: DeepPartial<ImportDynamicsHeader>, sources: Source
   yield {part: {$case: 'header', value: header}};
   const part = (epoch: number | undefined, data: Buffer): Part =>
     epoch === undefined ? {part: {$case: 'table', value: data}} : {part: {$case: 'log', value: {epoch, data}}};
-  for (const {file, epoch} of sources) {
-    // An empty file is an epoch too, which the server refuses.
-    yield part(epoch, Buffer.alloc(0));
-    for await (const bytes of readBytes(file, io.stdin)) yield part(epoch, Buffer.from(bytes));
+  try {
+    for (const {file, epoch} of sources) {
+      // An empty file is an epoch too, which the server refuses.
+      yield part(epoch, Buffer.alloc(0));
+      for await (const bytes of readBytes(file, io.stdin)) yield part(epoch, Buffer.from(bytes));
+    }
+  } catch (error) {
+    yield unfinished;
+    throw error;
   }
 }
 

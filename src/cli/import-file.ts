@@ -69,6 +69,9 @@ export async function* firstLines(bytes: AsyncIterable<Uint8Array>, numLines: nu
   }
 }
 
+/** A message without a part, which no server takes: a stream that breaks off could look like one that ends. */
+export const unfinished = {part: undefined};
+
 /** Whole or nothing: the server keeps a split only when every row was right. */
 export async function importFiles(
   client: FtftServiceClient,
@@ -78,9 +81,14 @@ export async function importFiles(
 ): Promise<ImportDatasetResponse> {
   async function* parts(): AsyncGenerator<DeepPartial<ImportDatasetRequest>> {
     yield {part: {$case: 'header', value: header}};
-    for (const [i, {name, bytes}] of files.entries()) {
-      if (i > 0) yield {part: {$case: 'fileStart', value: {fileName: basename(name)}}};
-      for await (const data of bytes) yield {part: {$case: 'data', value: Buffer.from(data)}};
+    try {
+      for (const [i, {name, bytes}] of files.entries()) {
+        if (i > 0) yield {part: {$case: 'fileStart', value: {fileName: basename(name)}}};
+        for await (const data of bytes) yield {part: {$case: 'data', value: Buffer.from(data)}};
+      }
+    } catch (error) {
+      yield unfinished;
+      throw error;
     }
   }
   return await client.importDataset(parts(), {signal});
@@ -95,7 +103,7 @@ export function importBytes(
   return importFiles(client, header, [{name: '', bytes}], signal);
 }
 
-async function checkReadable(file: string): Promise<void> {
+export async function checkReadable(file: string): Promise<void> {
   const found = await stat(file).catch((error: NodeJS.ErrnoException) => error.code ?? 'unreadable');
   if (typeof found === 'string')
     throw wrongUsage(`Cannot read ${file}: ${found === 'ENOENT' ? 'there is no such file' : found}`);

@@ -1,7 +1,12 @@
-// JSON Lines files that a split was imported from, and which of its instances are wanted → their lines, byte for byte.
+// Files that a split was imported from, and which of its instances are wanted → these as lines of JSON, in the files' order.
 import {createReadStream} from 'node:fs';
-import {createGunzip} from 'node:zlib';
+import {sourceLines} from '../data/source-lines.js';
+import {LineError} from '../data/text-lines.js';
 import {FtftError} from '../errors.js';
+import {FileFormat} from '../server/gen/ftft/v1/dataset.js';
+import {formatOfAll} from './import-command.js';
+import {checkReadable} from './import-file.js';
+import {wrongUsage} from './report-error.js';
 
 interface Wanted {
   /** Of all instances, in order. */
@@ -9,47 +14,50 @@ interface Wanted {
   isSelected: boolean[];
   /** '' where an instance's id is its position. */
   idColumn: string;
+  /** Of CSV and TSV files. */
+  hasHeaderRow: boolean;
 }
+
+const formats = {
+  [FileFormat.FILE_FORMAT_JSONL]: 'jsonl',
+  [FileFormat.FILE_FORMAT_CSV]: 'csv',
+  [FileFormat.FILE_FORMAT_TSV]: 'tsv',
+  [FileFormat.FILE_FORMAT_PARQUET]: 'parquet',
+} as const;
 
 const newline = Buffer.from('\n');
 
-/** FAILED_PRECONDITION when the files are not those of the split: other ids, or another number of lines. */
-export async function originalLines(files: string[], {ids, isSelected, idColumn}: Wanted): Promise<Buffer[]> {
+/** FAILED_PRECONDITION when the files are not those of the split: other ids, or another number of rows. */
+export async function originalLines(
+  files: string[],
+  {ids, isSelected, idColumn, hasHeaderRow}: Wanted,
+): Promise<Buffer[]> {
+  const format = formats[(await formatOfAll(files)) as keyof typeof formats];
   const lines: Buffer[] = [];
   let instance = 0;
-  for (const file of files)
-    for await (const line of linesOf(file)) {
-      const text = line.toString().trim();
-      if (text === '') continue;
-      // Rows that filters left out at the import are no instances.
-      if (idColumn !== '' && idOf(text, idColumn) !== ids[instance]) continue;
-      if (isSelected[instance]) lines.push(line, newline);
-      instance++;
+  for (const file of files) {
+    await checkReadable(file);
+    const source = sourceLines(() => createReadStream(file), {format, hasHeaderRow, fileName: file});
+    try {
+      for await (const line of source) {
+        const text = line.toString().trim();
+        if (text === '') continue;
+        // Rows that filters left out at the import are no instances.
+        if (idColumn !== '' && idOf(text, idColumn) !== ids[instance]) continue;
+        if (isSelected[instance]) lines.push(line, newline);
+        instance++;
+      }
+    } catch (error) {
+      if (!(error instanceof LineError)) throw error;
+      throw wrongUsage(`Cannot read ${file}${error.line > 0 ? `, line ${error.line}` : ''}: ${error.message}`);
     }
+  }
   if (instance === ids.length) return lines;
   throw new FtftError(
     'FAILED_PRECONDITION',
     `Cannot export the subset: --source must be the files that the split was imported from, ${Math.min(instance, ids.length)} of its ${ids.length} instances were found in them`,
     {reason: 'DATASET_CORRUPT'},
   );
-}
-
-async function* linesOf(file: string): AsyncGenerator<Buffer> {
-  const stream = createReadStream(file);
-  const bytes = file.endsWith('.gz') ? stream.pipe(createGunzip()) : stream;
-  // An error of the file is one of what it is piped into too.
-  stream.once('error', error => bytes.destroy(error));
-  let pending: Buffer[] = [];
-  for await (const chunk of bytes as AsyncIterable<Buffer>) {
-    let start = 0;
-    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
-      yield Buffer.concat([...pending, chunk.subarray(start, end)]);
-      pending = [];
-      start = end + 1;
-    }
-    pending.push(chunk.subarray(start));
-  }
-  yield Buffer.concat(pending);
 }
 
 /** As the file spells it: parsing would round long ids. */

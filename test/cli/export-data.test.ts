@@ -164,6 +164,37 @@ test('with its source a subset is the lines that were imported, byte for byte', 
   assert.ok(!(await readdir(folder)).includes('t.jsonl'));
 });
 
+test('a source of cells becomes records of all its columns, without a header row under their positions', async () => {
+  const cells = Array.from({length: 10}, (_, i) => ['positive', `"text", ${i}`, `movie-${i}`]);
+  const csv = cells.map(([label, text, id]) => `${label},"${text.replaceAll('"', '""')}",${id}\r\n`).join('');
+  await writeFile(path('a.csv'), csv);
+  fake.datasets.get('datasets/demo')!.splits[0].columns = {text: '1', textPair: '', label: '0', id: '2'};
+  await done('export-subset', 'm', path('s.jsonl'), '--no-header', '--source', path('a.csv'));
+  assert.equal(
+    await readFile(path('s.jsonl'), 'utf8'),
+    [7, 8, 9].map(i => `{"0": "positive", "1": "\\"text\\", ${i}", "2": "movie-${i}"}\n`).join(''),
+  );
+  await writeFile(path('broken.csv'), `${csv}positive,"open,movie-10\n`);
+  await failed(
+    /broken\.csv, line 11: .*a quote is opened/,
+    'export-subset',
+    'm',
+    path('t.jsonl'),
+    '--source',
+    path('broken.csv'),
+  );
+  await writeFile(path('short.tsv'), 'label\ttext\tid\npositive\tx\n');
+  await failed(
+    /line 2: expected 3 cells, found 2/,
+    'export-subset',
+    'm',
+    path('t.jsonl'),
+    '--source',
+    path('short.tsv'),
+  );
+  assert.ok(!(await readdir(folder)).includes('t.jsonl'));
+});
+
 test('a file whose ending says nothing, and a map without a data set, are refused', async () => {
   await failed(/its name must end in \.jsonl, \.csv, \.parquet/, 'export-map', 'm', path('m.txt'));
   await failed(/its name must end in \.jsonl/, 'export-subset', 'm', path('m.csv'));

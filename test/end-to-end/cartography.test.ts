@@ -160,6 +160,9 @@ test('logs go in, a map comes out, and what is exported is to cartography what i
       original.logits.map(row => row.map(Math.fround)),
     );
   }
+  const {run: again} = await ftft('import-dynamics', path('exported'));
+  const other = await ftft('build-data-map', again.name, '--estimator', 'population-stddev');
+  assert.deepEqual([other.digest, other.selectedCount], [map.digest, map.selectedCount], 'not a bit is lost');
 });
 
 test('a table of p_true goes out and in again to the same map, as CSV and as Parquet', async () => {

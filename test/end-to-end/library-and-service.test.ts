@@ -9,6 +9,7 @@ import {openSafetensors} from '../../src/data/safetensors.js';
 import type {Example} from '../../src/data/types.js';
 import {type FtftOptions, ftft, type Task} from '../../src/pipeline/ftft.js';
 import type {FtftServiceClient} from '../../src/server/gen/ftft/v1/ftft_service.js';
+import {run} from '../cli/support/terminal.js';
 import {startServer, withFolder} from '../support/server-process.js';
 import {firstLines, importSentiment, smallSpec, waitForEnd} from '../support/small-run.js';
 
@@ -19,7 +20,7 @@ test('ftft() and the four RPCs give the same map, the same subset and the same w
   const service = await withFolder(async folder => {
     const server = await startServer(folder);
     try {
-      return await runService(server.client);
+      return await runService(server.client, server.address, folder);
     } finally {
       await server.stop();
     }
@@ -70,25 +71,38 @@ async function runLibrary() {
   };
 }
 
-async function runService(client: FtftServiceClient) {
+async function runService(client: FtftServiceClient, address: string, folder: string) {
   await importSentiment(client, numTrain, numTest);
   await client.trainReference({runId: 'reference', spec: smallSpec});
   await waitForEnd(client, 'runs/reference');
   const {dataMap} = await client.buildDataMap({run: 'runs/reference'});
+  await checkRoundTrip(address, folder, dataMap!.digest);
   const blocks = [];
   for await (const {block} of client.readDataMap({name: dataMap!.name})) blocks.push(block!);
   const bits = Buffer.concat(blocks.map(block => block.selected));
   const selected = Array.from({length: numTrain}, (_, i) => i).filter(i => (bits[i >> 3] >> (i & 7)) & 1);
   await client.fineTuneMain({runId: 'main', dataMap: dataMap!.name, spec: {...smallSpec, layers: 3}});
-  const run = await waitForEnd(client, 'runs/main');
-  assert.equal(run.error, undefined);
+  const main = await waitForEnd(client, 'runs/main');
+  assert.equal(main.error, undefined);
   return {
     confidence: hash(Buffer.concat(blocks.map(block => block.confidence))),
     variability: hash(Buffer.concat(blocks.map(block => block.variability))),
     selected,
-    accuracy: run.evaluations[0].accuracy,
-    weights: storedWeights(run.modelUri),
+    accuracy: main.evaluations[0].accuracy,
+    weights: storedWeights(main.modelUri),
   };
+}
+
+/** What cartography would read of the run gives, imported, the run's own map to the last bit. */
+async function checkRoundTrip(address: string, folder: string, digest: string): Promise<void> {
+  const ftft = async (...args: string[]) => {
+    const {exitCode, out, err} = await run(address, [...args, '--json']);
+    assert.equal(exitCode, 0, err);
+    return JSON.parse(out);
+  };
+  await ftft('export-dynamics', 'reference', join(folder, 'logs'));
+  const {run: imported} = await ftft('import-dynamics', join(folder, 'logs'), '--dataset', 'sentiment');
+  assert.equal((await ftft('build-data-map', imported.name)).digest, digest);
 }
 
 function storedWeights(modelUri: string): string[] {

@@ -150,7 +150,10 @@ function implementation(fake: FakeService): FtftServiceImplementation {
     listDatasets: none,
     async importDynamics(requests) {
       const parts: ImportDynamicsRequest[] = [];
-      for await (const request of requests) parts.push(request);
+      for await (const request of requests) {
+        if (!request.part) throw invalid('INVALID_FIELD', 'Cannot import: part must be set');
+        parts.push(request);
+      }
       note('importDynamics', parts);
       const run = addRun(fake, 'imported', Run_Kind.KIND_IMPORTED, {dataset: 'datasets/demo', trainSplit: 'train'});
       return {run: {...run, progress: {...run.progress!, committedEpochs: 2}}, warnings: ['epoch 2 was dropped']};
@@ -190,6 +193,7 @@ function implementation(fake: FakeService): FtftServiceImplementation {
         if (part?.$case === 'header') header = part.value;
         else if (part?.$case === 'data') pieces.push(part.value);
         else if (part?.$case === 'fileStart') starts.push(part.value.fileName);
+        else throw invalid('INVALID_FIELD', 'Cannot import: part must be set');
       // A stream that its client breaks off ends like a whole one.
       await sleep(0);
       signal.throwIfAborted();
