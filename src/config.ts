@@ -43,6 +43,8 @@ export interface Config {
   accelerators: NodeJS.ProcessEnv[];
   /** Accepted but unfinished runs at most. */
   maxPendingRuns: number;
+  /** Of those that one caller started. */
+  maxPendingRunsPerCaller: number;
   /** Where diagnostics of data maps draw the line, as far as that is set: docs/data-maps.md. */
   thresholds: Partial<DiagnosticThresholds>;
   /** OTLP/HTTP endpoint of the trace collector; no spans when undefined. */
@@ -61,6 +63,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const cacheDir = env.FTFT_CACHE_DIR ?? join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'ftft');
   const role = oneOf(env, 'FTFT_ROLE', ['all', 'api', 'worker'], 'all');
   const device = oneOf(env, 'FTFT_DEVICE', ['cpu', 'gpu'], existsSync('/dev/nvidiactl') ? 'gpu' : 'cpu');
+  const maxPendingRuns = integer(env, 'FTFT_MAX_PENDING_RUNS', 100, 1, 100_000);
   return Object.freeze({
     role,
     host: env.FTFT_HOST ?? '127.0.0.1',
@@ -92,7 +95,15 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     checkpointMs: 1000 * integer(env, 'FTFT_CHECKPOINT_INTERVAL_S', 600, 1, 1_000_000),
     graceMs: 1000 * integer(env, 'FTFT_GRACE_S', 20, 0, 3600),
     accelerators: role === 'api' ? [] : accelerators(env, device),
-    maxPendingRuns: integer(env, 'FTFT_MAX_PENDING_RUNS', 100, 1, 100_000),
+    maxPendingRuns,
+    // So that no caller fills the queue alone.
+    maxPendingRunsPerCaller: integer(
+      env,
+      'FTFT_MAX_PENDING_RUNS_PER_CALLER',
+      Math.ceil(maxPendingRuns / 2),
+      1,
+      100_000,
+    ),
     thresholds: Object.freeze(thresholds(env)),
     otlpEndpoint: env.FTFT_OTLP_ENDPOINT || undefined,
     hubUrl: env.FTFT_HUB_URL || env.HF_ENDPOINT || undefined,

@@ -22,6 +22,8 @@ export interface AcceptOptions {
   hubToken: string | undefined;
   hubUrl?: string;
   maxPendingRuns: number;
+  /** Of those that one caller started; as many as there is room for when undefined. */
+  maxPendingRunsPerCaller?: number;
 }
 
 /** A model that can be used as it was asked for. */
@@ -130,7 +132,7 @@ export class RunAcceptance {
     const id = creation.id ?? `${kind === 'REFERENCE' ? 'reference' : 'main'}-${randomUUID().slice(0, 8)}`;
     const run = newRun(id, creation, plan, ingredients, time);
     if (creation.validateOnly) {
-      await this.checkRoom(what);
+      await this.checkRoom(what, creation.caller);
       if (!creation.wantsEstimate) return run;
       const instances = map && (await this.dataMaps.selectionOf(map));
       return {...run, costEstimate: await this.estimates.estimate({run, model, map, instances})};
@@ -140,7 +142,7 @@ export class RunAcceptance {
       await this.store.lock('runs');
       const repeated = await this.findRepeated(what, creation);
       if (repeated) return {stored: repeated, events: []};
-      await this.checkRoom(what);
+      await this.checkRoom(what, creation.caller);
       const work = {
         ...{modelFolder: model.folder, dataMapFile, scheduleSteps: plan.scheduleSteps},
         ...{pendingSince: time, keptAcceleratorMs: 0, keptEvaluations: []},
@@ -157,16 +159,27 @@ export class RunAcceptance {
     return stored;
   }
 
-  private async checkRoom(what: string): Promise<void> {
-    const {maxPendingRuns} = this.options;
+  private async checkRoom(what: string, caller: string | undefined): Promise<void> {
+    const {maxPendingRuns, maxPendingRunsPerCaller} = this.options;
     const count = await this.store.runs.countUnfinished();
-    if (count < maxPendingRuns) return;
-    throw new FtftError(
-      'RESOURCE_EXHAUSTED',
-      `${what}: the queue must have room, it holds ${count} unfinished runs of ${maxPendingRuns} at most; wait for one to end, or cancel one`,
-      {reason: 'QUEUE_FULL', retryAfterMs: 30_000, metadata: {limit: String(maxPendingRuns)}},
-    );
+    if (count >= maxPendingRuns)
+      throw queueFull(`${what}: the queue must have room, it holds ${count} unfinished runs`, maxPendingRuns);
+    if (caller === undefined || maxPendingRunsPerCaller === undefined) return;
+    const own = await this.store.runs.countUnfinished(caller);
+    if (own >= maxPendingRunsPerCaller)
+      throw queueFull(
+        `${what}: the queue must have room for ${caller}, who has ${own} unfinished runs in it`,
+        maxPendingRunsPerCaller,
+      );
   }
+}
+
+function queueFull(found: string, limit: number): FtftError {
+  return new FtftError('RESOURCE_EXHAUSTED', `${found} of ${limit} at most; wait for one to end, or cancel one`, {
+    reason: 'QUEUE_FULL',
+    retryAfterMs: 30_000,
+    metadata: {limit: String(limit)},
+  });
 }
 
 function newRun(

@@ -13,7 +13,9 @@ const transitions = {
 
 export type RunState = keyof typeof transitions;
 
-export const isTerminal = (state: RunState): boolean => transitions[state].length === 0;
+export const terminalStates = (Object.keys(transitions) as RunState[]).filter(state => transitions[state].length === 0);
+
+export const isTerminal = (state: RunState): boolean => terminalStates.includes(state);
 
 /** States in which a worker holds the run's lease. */
 export const heldStates = ['RUNNING', 'SUSPENDING', 'CANCELLING'] as const;

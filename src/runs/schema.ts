@@ -48,6 +48,7 @@ export function migrations({bytes, integer, tableEnd, tuning, jsonText}: Dialect
        number = (select count(*) from data_maps others where others.id <= data_maps.id);
      create unique index data_maps_by_number on data_maps (number);
      create index data_maps_by_run on data_maps (run, number);`,
+    'alter table runs add column caller text;',
   ];
 }
 

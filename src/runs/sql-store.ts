@@ -2,12 +2,14 @@
 import {FtftError} from '../errors.js';
 import {decodeEvent, encodeEvent, epochOf} from './event-codec.js';
 import {readRun, recordOf} from './run-row.js';
-import {heldStates, isHeld, isTerminal, mayBecome, type RunState} from './run-state.js';
+import {heldStates, isHeld, mayBecome, type RunState, terminalStates} from './run-state.js';
 import type {Row, Sql} from './sql.js';
 import type {EpochMark, EventLog, Lease, LeaseQueue, MakeChange, RunStore, Store, StoredRun} from './store.js';
 import type {LogEvent, RunKind, RunRecord, StoredEvent} from './types.js';
 
-const held = `(${heldStates.map(state => `'${state}'`).join(', ')})`;
+const inSql = (states: readonly RunState[]) => `(${states.map(state => `'${state}'`).join(', ')})`;
+const held = inSql(heldStates);
+const terminal = inSql(terminalStates);
 /** Every reader wants the place in the queue: runs that are ahead, and the run itself. */
 const columns = `runs.*, case state when 'PENDING' then (
     select count(*) from runs ahead where ahead.state = 'PENDING' and (ahead.priority > runs.priority
@@ -41,10 +43,10 @@ class SqlRunStore implements RunStore {
         lostLeases,
       };
       await this.sql.run(
-        `insert into runs (id, uid, request_id, request_digest, kind, state, priority, created_at, record)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `insert into runs (id, uid, request_id, request_digest, kind, state, priority, created_at, record, caller)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         ...[id, uid, request?.id ?? null, request?.digest ?? null, kind, state, spec.priority, createTime],
-        recordOf(stored),
+        ...[recordOf(stored), run.caller ?? null],
       );
       return (await this.get(id))!.run;
     });
@@ -85,9 +87,12 @@ class SqlRunStore implements RunStore {
     }));
   }
 
-  async countUnfinished(): Promise<number> {
-    const counts = (await this.countByKindAndState()).filter(({state}) => !isTerminal(state));
-    return counts.reduce((sum, {count}) => sum + count, 0);
+  async countUnfinished(caller?: string): Promise<number> {
+    const row = await this.sql.row(
+      `select count(*) as count from runs where state not in ${terminal}${caller === undefined ? '' : ' and caller = ?'}`,
+      ...(caller === undefined ? [] : [caller]),
+    );
+    return Number(row!.count);
   }
 }
 
@@ -98,7 +103,7 @@ class SqlLeaseQueue implements LeaseQueue {
     const {now, skipLocked} = this.sql;
     const row = await this.sql.row(
       `update runs set attempt = attempt + 1, state = 'RUNNING', version = version + 1,
-         lease_owner = ?, lease_until = ${now} + ?
+         lease_owner = ?, lease_until = ${now} + ?, append_key = null
        where id = (
          select id from runs where state = 'PENDING' order by priority desc, created_at limit 1${skipLocked})
        returning *, 0 as queue_position`,

@@ -70,8 +70,8 @@ export interface RunStore {
   /** Newest first, made before the given time. */
   list(limit: number, before?: number): Promise<RunRecord[]>;
   countByKindAndState(): Promise<{kind: RunKind; state: RunState; count: number}[]>;
-  /** Runs that are not terminal. */
-  countUnfinished(): Promise<number>;
+  /** Runs that are not terminal; caller: those that it started. */
+  countUnfinished(caller?: string): Promise<number>;
 }
 
 export interface LeaseQueue {

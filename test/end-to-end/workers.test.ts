@@ -2,7 +2,7 @@
 // had happened.
 import assert from 'node:assert/strict';
 import type {ChildProcess} from 'node:child_process';
-import {readFileSync} from 'node:fs';
+import {readFileSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, before, type TestContext, test} from 'node:test';
 import {setTimeout as wait} from 'node:timers/promises';
@@ -56,6 +56,7 @@ before(async () => {
   assert.equal(undisturbed.digests.length, spec.epochs);
 });
 after(async () => {
+  rmSync(models, {recursive: true, force: true});
   if (typeof postgres !== 'string') await postgres.stop();
 });
 
@@ -110,7 +111,9 @@ test('a worker serves health and metrics, and is not ready while its database is
 }, async t => {
   const database = await startPostgres();
   t.after(() => database.stop());
-  const worker = await startWorker(temporaryFolder(), {FTFT_DATABASE_URL: await database.database()});
+  const folder = temporaryFolder();
+  t.after(() => rmSync(folder, {recursive: true, force: true}));
+  const worker = await startWorker(folder, {FTFT_DATABASE_URL: await database.database()});
   t.after(() => worker.kill());
   const {http, health, grpc} = worker.ports;
   assert.equal(grpc, undefined, 'it takes no calls');
@@ -132,6 +135,7 @@ test('a worker serves health and metrics, and is not ready while its database is
 /** A server that takes calls and trains nothing, and workers beside it. */
 async function open(t: TestContext, databaseUrl = '') {
   const folder = temporaryFolder();
+  t.after(() => rmSync(folder, {recursive: true, force: true, maxRetries: 5}));
   const env = {FTFT_MODEL_DIR: models, FTFT_DATABASE_URL: databaseUrl};
   const server = await startServer(folder, {...env, FTFT_ROLE: 'api'});
   t.after(() => server.stop());

@@ -152,6 +152,24 @@ test('a full queue is RESOURCE_EXHAUSTED/QUEUE_FULL until a run ends', async t =
   assert.equal((await runs.trainReference(creation())).state, 'PENDING');
 });
 
+test('no caller fills the queue alone: one who has its share waits, while others are served', async t => {
+  const runs = await openRuns(t, {maxPendingRuns: 3, maxPendingRunsPerCaller: 1});
+  await importPets(runs);
+  const by = (caller?: string) => runs.trainReference(creation({}, {caller}));
+  const {id} = await by('token:ann');
+  for (const caller of ['token:ann', 'token:ann'])
+    await assert.rejects(by(caller), (error: FtftError) => {
+      assert.deepEqual([error.code, error.details.reason], ['RESOURCE_EXHAUSTED', 'QUEUE_FULL']);
+      assert.match(error.message, /token:ann, who has 1 unfinished runs in it of 1 at most/);
+      return true;
+    });
+  await by('token:bob');
+  await runs.cancelRun(id, '');
+  await by('token:ann');
+  await by(undefined);
+  await assert.rejects(by(undefined), /it holds 3 unfinished runs of 3 at most/);
+});
+
 test('pairs of texts stay pairs, and two datasets may hold the same split file', async t => {
   const runs = await openRuns(t);
   const pairs =
