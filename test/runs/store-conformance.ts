@@ -204,6 +204,21 @@ export function storeConformance(name: string, open: (t: TestContext) => Promise
     assert.equal((await store.leases.findLost(isDead)).length, 1, 'the zombie did not lengthen the lease');
   });
 
+  test(`${name}: the key of an append is of its attempt: the next one’s first append is made, not taken for the former’s`, async t => {
+    const under = await opened(t);
+    const {store, clock} = under;
+    const lease = await claimed(under);
+    await store.log.append(lease, stored => lost(stored, clock.now), '1');
+    const {attempt} = (await store.leases.claim('another', 1000))!.run;
+    const events = [{kind: 'epoch-started' as const, epoch: 0}];
+    const appended = await store.log.append({runId: 'a', attempt}, stored => ({stored, events}), '1');
+    assert.deepEqual(
+      appended?.map(({event}) => event),
+      events,
+    );
+    assert.deepEqual((await store.log.read('a', 1, 10)).at(-1), appended?.[0]);
+  });
+
   test(`${name}: a renewed lease lives on, one whose owner is dead does not, and an ended run has none`, async t => {
     const under = await opened(t);
     const {store, clock} = under;
