@@ -62,7 +62,7 @@ async function main(): Promise<void> {
     options: {
       rounds: {type: 'string', default: '10'},
       seed: {type: 'string', default: '1'},
-      database: {type: 'string', default: 'sqlite'},
+      database: {type: 'string', default: 'both'},
       round: {type: 'string'},
       program: {type: 'string', default: 'dist/main.js'},
     },

@@ -19,10 +19,11 @@ export async function submit(
   any: AnyClient,
   requestId: string,
   spec: Partial<TrainingSpec>,
-  copies: number,
+  {copies, signal}: {copies: number; signal?: AbortSignal},
 ): Promise<string[]> {
   const call = async () => {
     for (;;) {
+      signal?.throwIfAborted();
       try {
         const {run} = await reached(any).trainReference({requestId, spec}, {signal: AbortSignal.timeout(callMs)});
         return run!.name;

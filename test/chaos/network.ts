@@ -18,30 +18,36 @@ export interface Link {
   close(): void;
 }
 
-/** Why there are no namespaces; false where there are. */
-export function withoutNamespaces(): string | false {
-  const name = `ftft-probe-${process.pid}`;
-  const isThere = spawnSync('ip', ['netns', 'add', name]).status === 0;
-  if (!isThere) return 'network namespaces need root and the program ip: a TCP proxy cuts instead';
-  spawnSync('ip', ['netns', 'del', name]);
-  return false;
+/** number: of this link among those of the process, 0 to 63. */
+export function openLink(number: number): Link {
+  try {
+    return namespaceLink(number);
+  } catch {
+    // Not root, no program ip, or a container that may not.
+    return proxyLink();
+  }
 }
 
-/** number: of this link among those of the process, 0 to 63. */
-export function namespaceLink(number: number): Link {
+function namespaceLink(number: number): Link {
   // 198.18.0.0/15 is set aside for tests of networks.
   const subnet = `198.18.${process.pid % 256}`;
   const [near, far] = [`${subnet}.${4 * number + 1}`, `${subnet}.${4 * number + 2}`];
   const name = `ftft-${process.pid}-${number}`;
   const [nearEnd, farEnd] = [`fn${process.pid}-${number}`, `ff${process.pid}-${number}`];
   const ip = (...args: string[]) => execFileSync('ip', args, {stdio: 'pipe'});
+  const close = () => void spawnSync('ip', ['netns', 'del', name]);
   ip('netns', 'add', name);
-  ip('link', 'add', nearEnd, 'type', 'veth', 'peer', 'name', farEnd, 'netns', name);
-  ip('addr', 'add', `${near}/30`, 'dev', nearEnd);
-  ip('link', 'set', nearEnd, 'up');
-  ip('-n', name, 'addr', 'add', `${far}/30`, 'dev', farEnd);
-  ip('-n', name, 'link', 'set', farEnd, 'up');
-  ip('-n', name, 'link', 'set', 'lo', 'up');
+  try {
+    ip('link', 'add', nearEnd, 'type', 'veth', 'peer', 'name', farEnd, 'netns', name);
+    ip('addr', 'add', `${near}/30`, 'dev', nearEnd);
+    ip('link', 'set', nearEnd, 'up');
+    ip('-n', name, 'addr', 'add', `${far}/30`, 'dev', farEnd);
+    ip('-n', name, 'link', 'set', farEnd, 'up');
+    ip('-n', name, 'link', 'set', 'lo', 'up');
+  } catch (error) {
+    close();
+    throw error;
+  }
   return {
     kind: 'namespace',
     prefix: ['ip', 'netns', 'exec', name],
@@ -54,7 +60,7 @@ export function namespaceLink(number: number): Link {
     },
     cut: () => void ip('-n', name, 'link', 'set', farEnd, 'down'),
     mend: () => void ip('-n', name, 'link', 'set', farEnd, 'up'),
-    close: () => void spawnSync('ip', ['netns', 'del', name]),
+    close,
   };
 }
 

@@ -58,7 +58,7 @@ export class Rounds {
     const begin = performance.now();
     for (const [variant, spec] of variants.slice(0, this.numVariants).entries()) {
       const requestId = `00000000-0000-4000-8000-${String(variant).padStart(12, '0')}`;
-      const [name] = await submit(this.client(0), requestId, spec, 1);
+      const [name] = await submit(this.client(0), requestId, spec, {copies: 1});
       this.answers.set(requestId, [name]);
       await within(endMs, read(this.client(0), name, {hops: false, random: Math.random}), `${name} does not end`);
       const run = await this.world.apis[0].client!.getRun({name});
@@ -81,7 +81,10 @@ export class Rounds {
     const watching = this.watch.start();
     const work = plan.submissions.map(async (submission, i) => {
       await moment(submission.at);
-      readings.set(await this.submit(submission), this.readers(submission, plan.readerSeed + i, stop.signal));
+      readings.set(
+        await this.submit(submission, stop.signal),
+        this.readers(submission, plan.readerSeed + i, stop.signal),
+      );
     });
     // What fails early is heard of when it is waited for.
     for (const call of work) call.catch(() => {});
@@ -122,9 +125,9 @@ export class Rounds {
     await made.mend();
   }
 
-  private async submit({requestId, variant, copies}: Submission): Promise<string> {
+  private async submit({requestId, variant, copies}: Submission, signal: AbortSignal): Promise<string> {
     let turn = 0;
-    const names = await submit(() => this.client(turn++)(), requestId, variants[variant], copies);
+    const names = await submit(() => this.client(turn++)(), requestId, variants[variant], {copies, signal});
     this.answers.set(requestId, names);
     return names[0];
   }

@@ -11,7 +11,7 @@ import {tinyLines, writeTinyModel} from '../support/tiny-model.js';
 import {Clocks, findFaketime} from './clock.js';
 import {type Evidence, postgresEvidence, sqliteEvidence} from './evidence.js';
 import {Member} from './member.js';
-import {type Link, namespaceLink, proxyLink, withoutNamespaces} from './network.js';
+import {type Link, openLink} from './network.js';
 import type {FaultKind} from './schedule.js';
 
 export type Engine = 'sqlite' | 'postgres';
@@ -27,6 +27,13 @@ export const variants: Partial<TrainingSpec>[] = [
   {...base, epochs: 12, seed: 2, learningRate: 1e-3, evaluationIntervalSteps: 7},
   {...base, epochs: 6, seed: 3, learningRate: 1e-3, layers: 1},
 ];
+
+/** No PostgreSQL can be started on this machine; the message says why. */
+export class NoPostgres extends Error {}
+
+function withoutPostgres(error: Error): never {
+  throw new NoPostgres(`no PostgreSQL can be started: ${error.message}`);
+}
 
 export interface World {
   engine: Engine;
@@ -97,12 +104,13 @@ async function build(
   await writeTinyModel(join(modelDir, 'tiny'));
 
   const links = roles[engine].map(({role}, i) =>
-    engine === 'postgres' && role === 'worker' ? (withoutNamespaces() ? proxyLink() : namespaceLink(i)) : undefined,
+    engine === 'postgres' && role === 'worker' ? openLink(i) : undefined,
   );
   for (const link of links) if (link) endings.push(() => link.close());
   const networks = links.flatMap(link => (link?.host && link.peer ? [{host: link.host, peer: link.peer}] : []));
   const environment = clocks.environment('database');
-  const postgres = engine === 'postgres' ? await startPostgres({networks, environment}) : undefined;
+  const postgres =
+    engine === 'postgres' ? await startPostgres({networks, environment}).catch(withoutPostgres) : undefined;
   if (postgres) endings.push(() => postgres.stop());
   const url = await postgres?.database();
 
