@@ -48,16 +48,47 @@ test('with TLS and authentication the chart needs no other word, and mounts both
   ])
     assert.match(stdout, found);
 });
-test('the schema of the values refuses a second GPU and an unknown key', {skip: without('helm')}, () => {
+
+test('the values refuse what cannot be: SQLite in several pods, pods without a place for their files, an unknown key', {
+  skip: without('helm'),
+}, () => {
   for (const [setting, fault] of [
-    ['gpu.count=2', /gpu.*count/s],
+    ['gpu.count=-1', /gpu.*count/s],
     ['replicas=2', /replicas/],
+    ['worker.replicas=1', /worker.*replicas/s],
+    ['database.existingSecret=db,worker.replicas=1', /set artifacts\.url to a bucket, or persistence\.accessMode/],
+    ['wishes=1', /wishes/],
   ] as const) {
     const args = ['template', 'ftft', 'helm/ftft', ...kubernetes, '--set', 'allowInsecure=true', '--set', setting];
     const {status, stderr} = spawnSync('helm', args, {cwd: root, encoding: 'utf8'});
     assert.notEqual(status, 0);
     assert.match(stderr, fault);
   }
+});
+
+test('servers and workers over PostgreSQL: each with its role, its probe and the accelerator where it trains', {
+  skip: without('helm'),
+}, () => {
+  const shared = 'database.existingSecret=db,artifacts.url=s3://b,replicas=2,worker.replicas=3,gpu.count=2';
+  const args = ['template', 'ftft', 'helm/ftft', ...kubernetes, '--set', 'allowInsecure=true', '--set', shared];
+  const {status, stdout, stderr} = spawnSync('helm', args, {cwd: root, encoding: 'utf8'});
+  assert.equal(status, 0, stderr);
+  const deployments = stdout.split(/^---$/m).filter(text => text.includes('kind: Deployment'));
+  const worker = deployments.find(text => text.includes('FTFT_ROLE, value: worker'))!;
+  const server = deployments.find(text => text.includes('FTFT_ROLE, value: api'))!;
+  assert.equal(deployments.length, 2);
+  for (const found of [
+    /replicas: 3/,
+    /service: ftft\.Worker/,
+    /nvidia\.com\/gpu: 2/,
+    /FTFT_DATABASE_URL/,
+    /emptyDir: \{sizeLimit/,
+  ])
+    assert.match(worker, found);
+  for (const found of [/replicas: 2/, /service: ftft\.v1\.FtftService/, /FTFT_DATABASE_URL/, /s3:\/\/b/])
+    assert.match(server, found);
+  assert.doesNotMatch(server, /nvidia/);
+  assert.doesNotMatch(stdout, /PersistentVolumeClaim/);
 });
 
 test('rendering the chart again gives the manifests that are committed', {skip: without('helm')}, t => {
