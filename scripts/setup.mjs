@@ -1,5 +1,6 @@
 // Makes a fresh clone ready: npm packages, libtensorflow, its binding and our fused ops, the demo's model and data. Plain Node, the first
-// thing that `npm run demo`, `npm test` and the Dockerfile call. What is done already is not done again.
+// thing that `npm run demo`, `npm test` and the Dockerfile call; with --tests what the tests alone need, too. What is done already is not
+// done again.
 import {createHash} from 'node:crypto';
 import {existsSync, mkdirSync, readFileSync, statfsSync} from 'node:fs';
 import {homedir} from 'node:os';
@@ -14,10 +15,12 @@ import {demoData, diskNeeded, model, tensorflowWheels} from './setup/pins.mjs';
 import {isPostgresLinked, linkPostgres} from './setup/postgres.mjs';
 import {checkPrerequisites, python} from './setup/prerequisites.mjs';
 import {createProgress} from './setup/progress.mjs';
+import {buildS3Server, isS3ServerBuilt} from './setup/s3-server.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const cache = process.env.FTFT_CACHE_DIR || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'ftft');
 const isOffline = ['1', 'true'].includes(process.env.FTFT_OFFLINE ?? '');
+const isForTests = process.argv.includes('--tests');
 const progress = createProgress(process.stdout);
 
 function chooseDevice() {
@@ -83,6 +86,12 @@ function planSteps(device) {
       title: 'demo data',
       isDone: () => isWhole(dataFolder, dataStamp),
       run: onBytes => makeDemoData(dataFolder, dataStamp, dataScript, onBytes),
+    },
+    {
+      title: 'S3 server',
+      isDone: () => !isForTests || isS3ServerBuilt(root, cache),
+      run: () =>
+        buildS3Server(root, cache, isOffline).catch(error => `none: tests of buckets are skipped. ${error.message}`),
     },
   ];
 }

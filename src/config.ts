@@ -16,8 +16,12 @@ export interface Config {
   dataDir: string;
   /** PostgreSQL, which any number of processes share; SQLite in dataDir when undefined. */
   databaseUrl: string | undefined;
+  /** An S3-compatible bucket for data sets, data maps, checkpoints and models; folders of dataDir when undefined. */
+  bucket: {bucket: string; prefix: string; isPathStyle: boolean; region: string | undefined} | undefined;
   /** What can be fetched again. */
   cacheDir: string;
+  /** Copies from the bucket: bytes of data sets, and of data maps, at most. */
+  maxCacheBytes: number;
   /** Presets and local: folders. */
   modelDir: string;
   /** Never open a connection. */
@@ -73,7 +77,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     healthPort: integer(env, 'FTFT_HEALTH_PORT', role === 'worker' ? 0 : 8081, 0, 65535),
     dataDir: env.FTFT_DATA_DIR ?? join(env.XDG_DATA_HOME ?? join(homedir(), '.local', 'share'), 'ftft'),
     databaseUrl: databaseUrl(env),
+    bucket: bucket(env),
     cacheDir,
+    maxCacheBytes: 1e9 * integer(env, 'FTFT_MAX_CACHE_GB', 20, 1, 1_000_000),
     modelDir: env.FTFT_MODEL_DIR ?? join(cacheDir, 'models'),
     isOffline: flag(env, 'FTFT_OFFLINE'),
     allowInsecure: flag(env, 'FTFT_ALLOW_INSECURE'),
@@ -133,9 +139,25 @@ function databaseUrl({FTFT_DATABASE_URL: url}: NodeJS.ProcessEnv): string | unde
   return url;
 }
 
+/** Endpoint, region and credentials are AWS's variables and files. A service of one's own seldom has a host name for each bucket. */
+function bucket(env: NodeJS.ProcessEnv): Config['bucket'] {
+  const {FTFT_ARTIFACTS_URL: url, AWS_REGION, AWS_DEFAULT_REGION} = env;
+  if (url === undefined || url === '') return undefined;
+  const [, name, path = ''] = /^s3:\/\/([a-z0-9][a-z0-9._-]+)(?:\/([^?#]*))?$/.exec(url) ?? [];
+  if (name === undefined) throw wrong('FTFT_ARTIFACTS_URL', 'of the form s3://bucket/prefix', url);
+  const hasEndpoint = Boolean(env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL);
+  const prefix = path.replace(/^\/+|\/+$/g, '');
+  return {
+    bucket: name,
+    prefix: prefix === '' ? '' : `${prefix}/`,
+    isPathStyle: oneOf(env, 'FTFT_S3_ADDRESSING', ['path', 'virtual'], hasEndpoint ? 'path' : 'virtual') === 'path',
+    region: AWS_REGION || AWS_DEFAULT_REGION || (hasEndpoint ? 'us-east-1' : undefined),
+  };
+}
+
 /** A trainer sees one accelerator, and no secret that is for its parent alone. */
 function accelerators(env: NodeJS.ProcessEnv, device: 'cpu' | 'gpu'): NodeJS.ProcessEnv[] {
-  const {FTFT_DATABASE_URL, FTFT_HF_TOKEN, HF_TOKEN, ...plain} = env;
+  const {FTFT_DATABASE_URL, FTFT_HF_TOKEN, HF_TOKEN, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, ...plain} = env;
   if (device === 'cpu') return [plain];
   const named = env.FTFT_ACCELERATORS || env.CUDA_VISIBLE_DEVICES;
   const ids = named ? named.split(',').map(id => id.trim()) : deviceNumbers();

@@ -38,7 +38,7 @@ const thirdParty: Record<string, string[]> = {
   pipeline: [],
   data: ['@bufbuild/protobuf', '@huggingface/hub', 'csv-parse', 'fzstd', 'hyparquet', 'xxhash-wasm'],
   model: ['@tensorflow/tfjs-node-gpu'],
-  runs: ['libsql', 'pg'],
+  runs: ['@aws-sdk/client-s3', '@aws-sdk/lib-storage', 'libsql', 'pg'],
   server: [
     '@bufbuild/protobuf',
     '@grpc/grpc-js',

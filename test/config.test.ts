@@ -15,3 +15,26 @@ test('thresholds of diagnostics are set one by one, and are shares', () => {
       message: `Cannot read FTFT_WARN_LABEL_SHIFT: it must be a number from 0 to 1, current value is ${value}`,
     });
 });
+
+test('the bucket of artefacts is an s3: URL; a service of one’s own is spoken to by path, AWS by host', () => {
+  const bucketOf = (env: NodeJS.ProcessEnv) => readConfig(env).bucket;
+  assert.equal(bucketOf({}), undefined);
+  assert.equal(bucketOf({FTFT_ARTIFACTS_URL: ''}), undefined);
+  assert.deepEqual(bucketOf({FTFT_ARTIFACTS_URL: 's3://team/ftft/prod/', AWS_REGION: 'eu-west-1'}), {
+    ...{bucket: 'team', prefix: 'ftft/prod/', isPathStyle: false, region: 'eu-west-1'},
+  });
+  const own = {FTFT_ARTIFACTS_URL: 's3://team', AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9000'};
+  assert.deepEqual(bucketOf(own), {bucket: 'team', prefix: '', isPathStyle: true, region: 'us-east-1'});
+  assert.equal(bucketOf({...own, FTFT_S3_ADDRESSING: 'virtual'})?.isPathStyle, false);
+  for (const value of ['team', 'http://team', 's3://', 's3://T', 's3://team?x=1'])
+    assert.throws(() => bucketOf({FTFT_ARTIFACTS_URL: value}), {
+      code: 'INVALID_ARGUMENT',
+      message: `Cannot read FTFT_ARTIFACTS_URL: it must be of the form s3://bucket/prefix, current value is ${value}`,
+    });
+});
+
+test('trainers are told no secret of their parent', () => {
+  const secrets = {FTFT_DATABASE_URL: 'postgresql://u:p@h/d', HF_TOKEN: 'a', AWS_SECRET_ACCESS_KEY: 'b'};
+  const env = {...secrets, FTFT_HF_TOKEN: 'c', AWS_SESSION_TOKEN: 'd', PATH: '/bin', FTFT_DEVICE: 'cpu'};
+  assert.deepEqual(readConfig(env).accelerators, [{PATH: '/bin', FTFT_DEVICE: 'cpu'}]);
+});

@@ -1,11 +1,9 @@
 // One attempt at a run: its lease and its child process. Ends with the run ended, handed back, lost, or fenced off by a later attempt.
-import {rename, rm} from 'node:fs/promises';
-import {join} from 'node:path';
 import {setTimeout as wait} from 'node:timers/promises';
-import {pathToFileURL} from 'node:url';
 import {FtftError} from '../errors.js';
+import type {RunFiles} from './artifacts.js';
+import {AttemptFiles} from './attempt-files.js';
 import {AttemptWriter, type WriterContext} from './attempt-writer.js';
-import {removeCheckpoints, removeLeftovers} from './checkpoints.js';
 import type {DiskReserve} from './disk-reserve.js';
 import {LongTimer} from './long-timer.js';
 import {persistently} from './retry-store.js';
@@ -24,12 +22,14 @@ export interface AttemptContext extends WriterContext {
   /** Environment of the trainer, which says what it may see of the machine; this process's own when undefined. */
   trainerEnv?: NodeJS.ProcessEnv;
   reserve: DiskReserve;
+  files: RunFiles;
 }
 
 type Trained = Extract<FromTrainer, {kind: 'done'}>;
 
 export class Attempt {
   private readonly writer: AttemptWriter;
+  private readonly files: AttemptFiles;
   private child: TrainerChild | undefined;
   /** How the attempt is to end, once that is known: the first word counts. */
   private ending: MakeChange | undefined;
@@ -51,6 +51,7 @@ export class Attempt {
     private readonly context: AttemptContext,
   ) {
     this.writer = new AttemptWriter(stored, context, this.patience.signal);
+    this.files = new AttemptFiles(stored, context, body => this.ask(body));
   }
 
   get lease(): Lease {
@@ -68,10 +69,10 @@ export class Attempt {
     try {
       const job = await this.ask(prepare);
       await this.train(job);
-      if (this.trained) await this.keepModel(job.folder, this.trained);
+      if (this.trained) await this.keepModel(this.trained);
       await this.settle();
-      const state = await this.stateNow();
-      if (!this.isFenced && state !== undefined && isTerminal(state)) await removeLeftovers(job.folder);
+      const after = await this.runNow();
+      if (!this.isFenced && after && isTerminal(after.state)) await this.files.removeLeftovers(after.modelUri);
     } catch (error) {
       this.fail(error);
       await this.settle();
@@ -107,60 +108,49 @@ export class Attempt {
     return persistently(this.patience.signal, body);
   }
 
-  private async stateNow() {
-    return (await this.ask(() => this.context.store.runs.get(this.lease.runId)))?.run.state;
+  private async runNow() {
+    return (await this.ask(() => this.context.store.runs.get(this.lease.runId)))?.run;
   }
 
   private async train(job: TrainerJob): Promise<void> {
     if (this.isFenced || this.isStopping) return;
     const {trainerEntry, trainerEnv} = this.context;
     const first = {kind: 'start', job} as const;
-    this.child = new TrainerChild(trainerEntry, first, message => this.hear(message, job.folder), trainerEnv);
+    this.child = new TrainerChild(trainerEntry, first, message => this.hear(message), trainerEnv);
     const how = await this.child.ended;
     await this.heard;
     if (!this.ending && !this.trained && !this.isFenced)
       this.context.logger.warn({...this.lease, how}, 'The trainer process is gone');
-    if (!this.isFenced) await this.removeUncommitted(job.folder);
-  }
-
-  /** Makes room, which the end of the run may need to be written. */
-  private async removeUncommitted(folder: string): Promise<void> {
-    await removeCheckpoints(folder, await this.keptFiles());
-  }
-
-  /** In the run's folder, as the store names them. */
-  private async keptFiles(): Promise<(string | undefined)[]> {
-    const found = await this.ask(() => this.context.store.runs.get(this.lease.runId));
-    const {checkpoint, best, keptBest} = found?.work ?? {};
-    return [checkpoint?.file, best?.file, keptBest?.file];
+    if (!this.isFenced) await this.files.removeUnnamed();
   }
 
   /** Messages are handled one after the other, as they came. Steps alone do not wait: many may come while the store is slow. */
-  private hear(message: FromTrainer, folder: string): void {
+  private hear(message: FromTrainer): void {
     if (this.isFenced || this.ending) return;
     if (message.kind === 'event' && message.event.kind === 'step' && !this.writer.step(message.event, message.spent))
       return;
     this.heard = this.heard
       .then(async () => {
-        if (!this.isFenced && !this.ending) await this.handle(message, folder);
+        if (!this.isFenced && !this.ending) await this.handle(message);
       })
       .catch(error => this.fail(error));
   }
 
-  private async handle(message: FromTrainer, folder: string): Promise<void> {
+  private async handle(message: FromTrainer): Promise<void> {
+    await this.files.keep(message);
     switch (message.kind) {
       case 'event': {
-        const before = message.best && (await this.keptFiles());
+        const before = message.best && (await this.files.named());
         if (!(await this.writer.event(message))) this.fence();
-        else if (before) await this.removeSuperseded(folder, before);
+        else if (before) await this.files.removeSuperseded(before);
         return;
       }
       case 'epoch':
-        if (await this.writer.epoch(message)) this.goOn(folder);
+        if (await this.writer.epoch(message)) await this.goOn();
         else this.fence();
         return;
       case 'checkpoint':
-        if (await this.writer.checkpoint(message)) this.goOn(folder);
+        if (await this.writer.checkpoint(message)) await this.goOn();
         else this.fence();
         return;
       case 'done':
@@ -182,21 +172,9 @@ export class Attempt {
   }
 
   /** The child waits meanwhile: it must not begin the next checkpoint while old ones are removed. */
-  private goOn(folder: string): void {
-    this.keptFiles()
-      .then(kept => removeCheckpoints(folder, kept))
-      .catch(error => this.context.logger.warn({...this.lease, error: String(error)}, 'Old checkpoints stay'))
-      .finally(() => this.child?.committed());
-  }
-
-  /** By name: the child goes on meanwhile, and may be writing others. */
-  private async removeSuperseded(folder: string, before: (string | undefined)[]): Promise<void> {
-    const kept = await this.keptFiles();
-    for (const file of before)
-      if (file !== undefined && !kept.includes(file))
-        rm(join(folder, file), {force: true}).catch(error =>
-          this.context.logger.warn({...this.lease, error: String(error)}, 'An old checkpoint stays'),
-        );
+  private async goOn(): Promise<void> {
+    await this.files.removeUnnamed();
+    this.child?.committed();
   }
 
   private async heartbeat(): Promise<void> {
@@ -249,7 +227,7 @@ export class Attempt {
 
   private async timeOut(executionTimeoutMs: number): Promise<void> {
     try {
-      const state = await this.stateNow();
+      const state = (await this.runNow())?.state;
       if ((state !== 'RUNNING' && state !== 'SUSPENDING') || this.ending || this.trained) return;
       await this.writer.append((stored, now) => cancelling(stored, executionTimeout(executionTimeoutMs), now));
       this.stop(false);
@@ -258,20 +236,17 @@ export class Attempt {
     }
   }
 
-  /** Takes the place of what an earlier attempt may have left there. */
-  private async keepModel(folder: string, {modelFolder, keptSteps, spent, rates}: Trained): Promise<void> {
+  private async keepModel({modelFolder, keptSteps, spent, rates}: Trained): Promise<void> {
     const {store, leaseMs} = this.context;
     if ((await this.ask(() => store.leases.renew(this.lease, leaseMs))) === undefined) return this.fence();
-    const kept = join(folder, 'model');
-    await rm(kept, {recursive: true, force: true});
-    await rename(modelFolder, kept);
+    const modelUri = await this.files.keepModel(modelFolder);
     this.writer.spend(spent);
     this.ending = (stored, now) => {
       const {progress} = stored.run;
       const run = {
         ...stored.run,
         progress: {...progress, keptSteps, stoppedEarly: progress.steps < progress.totalSteps},
-        modelUri: pathToFileURL(kept).href,
+        modelUri,
       };
       return ended({...stored, run, work: {...stored.work, rates}}, 'SUCCEEDED', now);
     };

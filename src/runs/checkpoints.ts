@@ -2,8 +2,6 @@
 // before it is trained on.
 import {createHash} from 'node:crypto';
 import {createReadStream} from 'node:fs';
-import {readdir, rm} from 'node:fs/promises';
-import {join} from 'node:path';
 import {pipeline} from 'node:stream/promises';
 import {openSafetensors, readSafetensorsMetadata, writeSafetensors} from '../data/safetensors.js';
 import type {NamedTensor} from '../data/types.js';
@@ -59,19 +57,6 @@ function fromTensors(tensors: Map<string, NamedTensor>, sums: string): PartialEp
   const [lossSum, seconds] = JSON.parse(sums) as [number, number];
   const dynamics = {pTrue, isCorrect: Uint8Array.from(isCorrect), logits};
   return {dynamics, visited: Uint8Array.from(visited), lossSum, seconds};
-}
-
-/** Removes every checkpoint of a run's folder but those named. */
-export async function removeCheckpoints(folder: string, except: (string | undefined)[]): Promise<void> {
-  const names = await readdir(folder).catch(() => []);
-  for (const name of names)
-    if (name.includes('checkpoint-attempt-') && !except.includes(name)) await rm(join(folder, name), {force: true});
-}
-
-/** Of a run that has ended: what it leaves in its folder is the model. */
-export async function removeLeftovers(folder: string): Promise<void> {
-  const names = await readdir(folder).catch(() => []);
-  for (const name of names) if (name !== 'model') await rm(join(folder, name), {recursive: true, force: true});
 }
 
 /** In hex. */

@@ -1,6 +1,6 @@
 // Folders and limits in; datasets, runs, data maps and events as the server calls them out.
 import {randomBytes} from 'node:crypto';
-import {mkdir, rm} from 'node:fs/promises';
+import {mkdir} from 'node:fs/promises';
 import {extname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {defaultWarningThresholds} from '../pipeline/training-warnings.js';
@@ -16,11 +16,11 @@ import {DiskReserve} from './disk-reserve.js';
 import {createEnergyMeter} from './energy-meter.js';
 import {CostEstimates} from './estimate-cost.js';
 import {readEvents} from './event-reader.js';
-import {FileStore} from './file-store.js';
 import {DynamicsImports} from './import-dynamics.js';
 import {type Logger, silent} from './logger.js';
 import {MeasuredCosts} from './measured-costs.js';
 import {notFound} from './not-found.js';
+import {type ArtifactOptions, openArtifacts} from './open-artifacts.js';
 import {openDatabase} from './open-database.js';
 import {isDeadOwner, newOwner, releaseOwner} from './owner.js';
 import {readPage} from './pages.js';
@@ -37,9 +37,7 @@ export type {StepTelemetry} from './attempt-writer.js';
 
 const defaultCheckpointMs = 600_000;
 
-export interface RunsOptions extends AcceptOptions {
-  dataDir: string;
-  cacheDir: string;
+export interface RunsOptions extends AcceptOptions, ArtifactOptions {
   leaseMs: number;
   /** Between two checkpoints inside an epoch; ten minutes when undefined. */
   checkpointMs?: number;
@@ -81,13 +79,8 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
   const {dataDir, cacheDir, leaseMs, databaseUrl, accelerators = [undefined], logger = silent} = options;
   const {checkpointMs = defaultCheckpointMs} = options;
   const owner = newOwner();
-  const splitFiles = new FileStore(join(dataDir, 'splits'), '.jsonl', owner);
-  const mapFiles = new FileStore(join(dataDir, 'data-maps'), '.columns', owner);
-  const runsFolder = join(dataDir, 'runs');
-  for (const folder of [dataDir, runsFolder]) await mkdir(folder, {recursive: true});
-  await splitFiles.sweep();
-  await mapFiles.sweep();
-
+  await mkdir(dataDir, {recursive: true});
+  const artifacts = await openArtifacts(options, owner, logger);
   const sql = await openDatabase(dataDir, databaseUrl, logger);
   const catalog = new SqlCatalog(sql);
   const store = createSqlStore(sql);
@@ -109,10 +102,10 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     for (const listener of stepListeners) listener(step);
   };
 
-  const datasets = new Datasets(catalog, splitFiles);
+  const datasets = new Datasets(catalog, artifacts.splits);
   const instances = new RunInstances(catalog, datasets);
-  const dataMaps = new DataMaps(catalog, mapFiles, store, instances, options.thresholds);
-  const dynamicsImports = new DynamicsImports(store, datasets, instances, splitFiles.temporaryFolder, onAppended);
+  const dataMaps = new DataMaps(catalog, artifacts.dataMaps, store, instances, options.thresholds);
+  const dynamicsImports = new DynamicsImports(store, datasets, instances, artifacts.splits.temporaryFolder, onAppended);
   const energy = await createEnergyMeter(options.device ?? 'cpu');
   const trainerEntry =
     options.trainerEntry ?? fileURLToPath(new URL(`./trainer${extname(import.meta.url)}`, import.meta.url));
@@ -121,7 +114,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     ...{store, owner, accelerators, leaseMs, checkpointMs, trainerEntry, logger, onAppended, onStep},
     isDead: other => isDeadOwner(other, databaseUrl !== undefined),
     reserve: new DiskReserve(join(dataDir, '.reserve')),
-    ...{runsFolder, tokensFolder, datasets, dataMaps, energy},
+    ...{files: artifacts.runs, tokensFolder, datasets, dataMaps, energy},
     warningThresholds: {...defaultWarningThresholds, ...options.warningThresholds},
   });
   const costs = new MeasuredCosts(store, datasets, dataMaps);
@@ -195,7 +188,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     async deleteRun(id, options) {
       const run = await deleteRun(store, catalog, id, options);
       if (!run) return;
-      await rm(join(runsFolder, run.uid), {recursive: true, force: true});
+      await artifacts.runs.removeAll(run.uid);
       onAppended(run, []);
       wakeups.wake(id, true);
     },
@@ -224,8 +217,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
       isClosed = true;
       await runner.close(graceMs);
       energy?.close();
-      await splitFiles.close();
-      await mapFiles.close();
+      await artifacts.close();
       await sql.close();
       releaseOwner(owner);
     },

@@ -13,9 +13,9 @@ import {metricsOf} from '../pipeline/instance-scores.js';
 import {selectSubset} from '../pipeline/select-subset.js';
 import type {DataMap, DiagnosticThresholds, Selection, Subset} from '../pipeline/types.js';
 import type {DataMapCreation, Page} from './api.js';
+import type {BlobStore} from './artifacts.js';
 import {comparedMap, sameInstances} from './compared-maps.js';
 import {type CommittedEpoch, committedEpochs, dynamicsBlocks, numLogitClasses} from './dynamics-blocks.js';
-import type {FileStore} from './file-store.js';
 import {digestOf, encodeMap, readMapFile, selectedOf} from './map-columns.js';
 import {checkCount, planSelection, what} from './map-request.js';
 import {notFound, requestIdReused} from './not-found.js';
@@ -39,7 +39,7 @@ export class DataMaps {
 
   constructor(
     private readonly catalog: SqlCatalog,
-    private readonly files: FileStore,
+    private readonly files: BlobStore,
     private readonly store: Store,
     private readonly instances: RunInstances,
     thresholds: Partial<DiagnosticThresholds> = {},
@@ -97,7 +97,7 @@ export class DataMaps {
 
   async read(id: string): Promise<DataMapColumns> {
     const {map, file} = await this.stored(id);
-    const columns = await readMapFile(this.files.path(file));
+    const columns = await readMapFile(await this.files.fetch(file));
     return {...columns, instanceIds: await this.instanceIds(map)};
   }
 
@@ -105,14 +105,14 @@ export class DataMaps {
   async compare(id: string, otherId: string): Promise<DataMapComparison> {
     const [one, other] = [await this.stored(id), await this.stored(otherId)];
     const places = await sameInstances(one.map, other.map, map => this.instanceIds(map));
-    const columns = await readMapFile(this.files.path(one.file));
-    const otherColumns = await readMapFile(this.files.path(other.file));
+    const columns = await readMapFile(await this.files.fetch(one.file));
+    const otherColumns = await readMapFile(await this.files.fetch(other.file));
     return compareDataMaps(comparedMap(one.map, columns), comparedMap(other.map, otherColumns, places));
   }
 
   /** Indices in the train split, ascending. */
   async selectedInstances(file: string): Promise<Int32Array> {
-    return selectedOf(await readMapFile(this.files.path(file)));
+    return selectedOf(await readMapFile(await this.files.fetch(file)));
   }
 
   private async buildMap(creation: DataMapCreation, selection: Selection, run: RunRecord): Promise<BuiltMap> {

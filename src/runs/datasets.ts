@@ -6,9 +6,9 @@ import {textKey} from '../data/row-reader.js';
 import type {Example} from '../data/types.js';
 import {FtftError, invalidFields} from '../errors.js';
 import type {ImportHeader, Page} from './api.js';
+import type {BlobStore} from './artifacts.js';
 import {mergeClassLabels} from './class-labels.js';
 import {FieldRules} from './field-rules.js';
-import type {FileStore} from './file-store.js';
 import {notFound} from './not-found.js';
 import {readPage} from './pages.js';
 import {readSplitFile, splitFileBytes} from './split-file.js';
@@ -27,7 +27,7 @@ export class Datasets {
 
   constructor(
     private readonly catalog: SqlCatalog,
-    private readonly files: FileStore,
+    private readonly files: BlobStore,
   ) {}
 
   async import(header: ImportHeader, parts: AsyncIterable<Uint8Array | FileStart>): Promise<Imported> {
@@ -66,7 +66,7 @@ export class Datasets {
   async source(dataset: string, name: string): Promise<SplitSource> {
     const {split, file} = await this.split(dataset, name);
     const {isOutOfDistribution} = split;
-    return {split: name, isOutOfDistribution, file: this.files.path(file), sha256: file};
+    return {split: name, isOutOfDistribution, file: await this.files.fetch(file), sha256: file};
   }
 
   /** Of a split that exists. */
@@ -179,7 +179,7 @@ export class Datasets {
     for (const {split: other, file} of others) {
       let count = 0;
       let read = 0;
-      for await (const example of readSplitFile({file: this.files.path(file), sha256: file})) {
+      for await (const example of readSplitFile({file: await this.files.fetch(file), sha256: file})) {
         if (texts.has(textKey(example))) count++;
         if (++read % 1000 === 0) await nextTurn();
       }

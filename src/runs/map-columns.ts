@@ -1,8 +1,10 @@
 // A data map and what was selected on it ↔ the bytes of its file, and the digest of its columns.
 import {createHash} from 'node:crypto';
 import {readFile} from 'node:fs/promises';
+import {FtftError} from '../errors.js';
 import {columnScore, isColumnMetric} from '../pipeline/instance-scores.js';
 import type {DataMap, InstanceMetric, Subset} from '../pipeline/types.js';
+import type {Damaged} from './artifacts.js';
 import {bytesOf, type Column, decodeColumns, encodedParts, packBits} from './columns.js';
 import type {DataMapColumns} from './types.js';
 
@@ -34,6 +36,13 @@ export function encodeMap(
   const columns = {confidence, variability, correctness, forgettingEvents, isSelected, scores};
   return encodedParts({}, {...columns, ...Object.fromEntries(kept)});
 }
+
+export const damagedMap: Damaged = (file, found) =>
+  new FtftError(
+    'FAILED_PRECONDITION',
+    `Cannot read data map file ${file}: it must be as it was written, but ${found}; build the map anew under another name`,
+    {reason: 'DATA_MAP_CORRUPT'},
+  );
 
 export async function readMapFile(path: string): Promise<MapColumns> {
   const {columns} = decodeColumns(await readFile(path));

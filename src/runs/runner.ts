@@ -1,9 +1,7 @@
 // The queue in, one attempt after the other out, one at a time for each accelerator: claims runs, sweeps leases that ran out, hands
 // back what it holds when it closes.
-import {join} from 'node:path';
 import type {Evaluation, WarningThresholds} from '../pipeline/types.js';
 import {Attempt, type AttemptContext} from './attempt.js';
-import {removeLeftovers} from './checkpoints.js';
 import {readCommittedEpochs} from './committed-epochs.js';
 import type {DataMaps} from './data-maps.js';
 import type {Datasets} from './datasets.js';
@@ -22,8 +20,6 @@ export interface RunnerContext extends Omit<AttemptContext, 'trainerEnv'> {
   accelerators: (NodeJS.ProcessEnv | undefined)[];
   /** Between two checkpoints inside an epoch. */
   checkpointMs: number;
-  /** Parent of the runs' folders. */
-  runsFolder: string;
   tokensFolder: string;
   datasets: Datasets;
   dataMaps: DataMaps;
@@ -83,11 +79,11 @@ export class Runner {
   }
 
   /** A run ended while no attempt of ours held it: the checkpoints that it was to go on from are of no more use. */
-  tidy({id: runId, uid}: RunRecord): void {
-    const {runsFolder, logger} = this.context;
-    removeLeftovers(join(runsFolder, uid)).catch(error =>
-      logger.warn({runId, error: String(error)}, 'Files of a run that has ended stay'),
-    );
+  tidy({id: runId, uid, modelUri}: RunRecord): void {
+    const {files, logger} = this.context;
+    files
+      .removeLeftovers({uid, modelUri})
+      .catch(error => logger.warn({runId, error: String(error)}, 'Files of a run that has ended stay'));
   }
 
   /** The runs at work go on; no other is taken. */
@@ -215,13 +211,12 @@ export class Runner {
   }
 
   private async prepare({run, work}: StoredRun): Promise<TrainerJob> {
-    const {datasets, dataMaps, runsFolder, tokensFolder, checkpointMs, reserve, logger} = this.context;
+    const {datasets, dataMaps, files, tokensFolder, checkpointMs, reserve, logger} = this.context;
     await reserve.take().catch(error => logger.warn({error: String(error)}, 'There is no room to set aside'));
     const {spec, progress} = run;
-    const folder = join(runsFolder, run.uid);
     return {
       attempt: run.attempt,
-      folder,
+      folder: files.folder(run.uid),
       tokensFolder,
       modelFolder: work.modelFolder,
       classNames: (await datasets.get(spec.dataset)).classNames,
@@ -236,22 +231,22 @@ export class Runner {
       train: await datasets.source(spec.dataset, spec.trainSplit),
       evaluationSets: await Promise.all(spec.evaluationSplits.map(split => datasets.source(spec.dataset, split))),
       instances: work.dataMapFile === undefined ? undefined : await dataMaps.selectedInstances(work.dataMapFile),
-      resume: await this.resume({run, work}, folder),
+      resume: await this.resume({run, work}),
     };
   }
 
-  private async resume({run, work}: Pick<StoredRun, 'run' | 'work'>, folder: string): Promise<TrainerJob['resume']> {
-    const {log} = this.context.store;
+  private async resume({run, work}: Pick<StoredRun, 'run' | 'work'>): Promise<TrainerJob['resume']> {
+    const {store, files} = this.context;
+    const {log} = store;
     const {checkpoint, best} = work;
     if (!checkpoint) return undefined;
-    const inFolder = <F extends {file: string}>(kept: F): F => ({...kept, file: join(folder, kept.file)});
     return {
-      checkpoint: inFolder(checkpoint),
+      checkpoint: await files.fetchCheckpoint(run.uid, checkpoint),
       steps: checkpoint.steps,
       rounds: await evaluationRounds(log, run.id),
       committedEpochs: await readCommittedEpochs(log, run.id),
       warned: (run.warnings ?? []).map(({code}) => code).filter(isOfTraining),
-      best: best && inFolder(best),
+      best: best && (await files.fetchCheckpoint(run.uid, best)),
     };
   }
 

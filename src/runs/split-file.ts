@@ -4,6 +4,7 @@ import {createReadStream} from 'node:fs';
 import {lineBlocks} from '../data/text-lines.js';
 import type {Example} from '../data/types.js';
 import {FtftError} from '../errors.js';
+import type {Damaged} from './artifacts.js';
 
 const linesPerChunk = 1000;
 /** JSON escapes a character of the import's longest line to six at most. */
@@ -24,10 +25,10 @@ export async function* readSplitFile({file, sha256}: {file: string; sha256: stri
     for await (const {text} of lineBlocks(hashed(createReadStream(file), hash), maxLineBytes))
       for (const line of text.split('\n')) if (line !== '') yield parsed(line);
   } catch (error) {
-    throw corrupt(file, error instanceof Error ? error.message : String(error));
+    throw damagedSplit(file, error instanceof Error ? error.message : String(error));
   }
   const found = hash.digest('hex');
-  if (found !== sha256) throw corrupt(file, `its SHA-256 is ${found}`);
+  if (found !== sha256) throw damagedSplit(file, `its SHA-256 is ${found}`);
 }
 
 async function* hashed(
@@ -49,10 +50,10 @@ function parsed(line: string): Example {
   return {uid, label, text, textPair};
 }
 
-function corrupt(file: string, found: string): FtftError {
+export const damagedSplit: Damaged = (file, found) => {
   return new FtftError(
     'FAILED_PRECONDITION',
     `Cannot read split file ${file}: it must be as it was imported, but ${found}; import the split anew under another name`,
     {reason: 'DATASET_CORRUPT'},
   );
-}
+};

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import type {RunFiles} from '../../src/runs/artifacts.js';
 import {Attempt, type AttemptContext} from '../../src/runs/attempt.js';
 import type {DiskReserve} from '../../src/runs/disk-reserve.js';
 import {silent} from '../../src/runs/logger.js';
@@ -16,6 +17,7 @@ test('an attempt on a disk that takes nothing and gives nothing back ends withou
   const attempt = new Attempt(stored, {
     store: store as unknown as Store,
     reserve: {release: async () => refuse()} as unknown as DiskReserve,
+    files: {} as RunFiles,
     ...{logger: silent, leaseMs: 1500, trainerEntry: '', onAppended() {}, onStep() {}},
   } satisfies AttemptContext);
   attempt.drain(0);
@@ -38,6 +40,7 @@ test('an execution timeout longer than a timer can wait for ends the run at its 
   const attempt = new Attempt(stored, {
     store: {runs: {get: () => stored}, leases: {renew: () => 'RUNNING'}, log: {append}} as unknown as Store,
     reserve: {} as DiskReserve,
+    files: {} as RunFiles,
     ...{logger: silent, leaseMs: 1500, trainerEntry: '', onAppended() {}, onStep() {}},
   });
   let fail = () => {};
