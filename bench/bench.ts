@@ -18,6 +18,8 @@ import {choice, choices, whole, wholes} from './options.js';
 import {benchOverhead} from './overhead.js';
 import {benchPeerCheck} from './peer-check.js';
 import {recipe} from './recipe-command.js';
+import {stores} from './service/cluster.js';
+import {benchService, benchStalledReader} from './service/service.js';
 import {benchEvaluate, benchTrainSteps, type PaddedShape} from './steps.js';
 import {benchTokenize} from './tokenize.js';
 import {benchTrace} from './trace.js';
@@ -27,6 +29,7 @@ const precisions = ['fp32', 'bf16'] as const;
 const trainParts = ['steps', 'electra', 'deberta', 'deberta-256', 'instances', 'peer'] as const;
 const evaluateParts = ['padded', 'real'] as const;
 const mapParts = ['scores', 'large'] as const;
+const serviceParts = ['load', 'stalled'] as const;
 const shapeNames = Object.keys(shapes) as ShapeName[];
 const sourceNames = Object.keys(sources) as SourceName[];
 
@@ -140,6 +143,24 @@ command('tokenize', "SNLI pairs beside transformers' fast tokenizer")
 command('latency', '99th percentile of Health and GetRun over gRPC while a run trains')
   .option('--calls <n>', 'of each method', whole, 500)
   .action(options => keep('latency', options.results, () => benchLatency(dataFolder, options)));
+
+command('service', 'calls, streams, takeover and memory of the service over SQLite and PostgreSQL')
+  .option('--parts <names>', serviceParts.join(', '), choices(serviceParts), [...serviceParts])
+  .option('--stores <names>', stores.join(', '), choices(stores), [...stores])
+  .option('--seconds <n>', 'of each load of calls, and of each reading', whole, 10)
+  .option('--readers <n>', 'where many read at once', whole, 50)
+  .option('--epochs <n>', 'that are committed and waited for', whole, 60)
+  .option('--rounds <n>', 'workers that die', whole, 3)
+  .option('--lease-ms <n>', 'of the run that they had', whole, 3000)
+  .option('--instances <n>', 'of the long log', whole, 100_000)
+  .option('--stalled-seconds <n>', 'in which a reader reads nothing', whole, 60)
+  .action(async options => {
+    const {parts, stores, results, instances, stalledSeconds: seconds} = options;
+    const log = {instances, logEpochs: 10};
+    if (parts.includes('load')) await keep('service', results, () => benchService({...options, ...log}));
+    if (parts.includes('stalled'))
+      await keep('service-stalled', results, () => benchStalledReader(stores, {...log, seconds}));
+  });
 
 const all = program.commands.map(one => one.name());
 

@@ -25,6 +25,8 @@ export const resultNames = [
   'data-map-large',
   'tokenize',
   'latency',
+  'service',
+  'service-stalled',
 ] as const;
 
 export async function keep(

@@ -30,4 +30,16 @@ export const targets = {
   largeMapMemory: atMost(1.2e9),
   /** Seconds at the 99th percentile. */
   latency: atMost(0.1),
+  service: {
+    /** Seconds of GetRun at the 99th percentile, 500 calls a second. */
+    getRun: atMost(0.02),
+    /** Seconds from an epoch's commit until a subscriber has it, at the 99th percentile. */
+    commit: atMost(0.05),
+    /** Seconds beyond the lease until another worker has the run of one that died. */
+    takeover: atMost(1),
+    /** MB a second of a log that is read again. */
+    replay: atLeast(50),
+    /** Percent that the API's memory grows beside a reader that reads nothing. */
+    stalled: atMost(10),
+  },
 };

@@ -30,7 +30,7 @@ export interface Figure {
   name: string;
   value: number;
   /** `times`: a quotient. */
-  unit: 'times' | 'percent' | Unit;
+  unit: 'times' | 'percent' | 'MB/s' | Unit;
   target?: Target;
 }
 

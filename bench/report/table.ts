@@ -44,6 +44,7 @@ export const noteLines = (notes: Notes): string[] =>
 
 export function figureWords({value, unit}: Pick<Figure, 'value' | 'unit'>): string {
   if (unit === 'times') return value.toFixed(value < 1 ? 3 : 2);
+  if (unit === 'MB/s') return `${value.toFixed(0)} MB/s`;
   if (unit === 'percent') return `${value.toFixed(2)} %`;
   return quantity(value, unit);
 }
@@ -71,7 +72,7 @@ function sideWords({name, unit, median, least, count, rate}: Measured): string {
   return `${name}: ${values}${rate ? `, ${rate.value.toFixed(rate.value < 100 ? 1 : 0)} ${rate.of}/s` : ''}`;
 }
 
-const symbols = {times: '', percent: ' %', s: ' s'};
+const symbols = {times: '', percent: ' %', s: ' s', 'MB/s': ' MB/s'};
 
 function targetWords({bound, value, aim}: Target, unit: Figure['unit']): string {
   const words = (number: number) => (unit === 'bytes' ? quantity(number, unit) : `${number}${symbols[unit]}`);

@@ -1,0 +1,117 @@
+// A store → the service as it is run over it: one process for the API, and workers, each a child process that can be looked at and killed.
+import {type ChildProcess, spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {createInterface} from 'node:readline';
+import {type Channel, createChannel, createClient} from 'nice-grpc';
+import {serverCommand} from '../../src/cli/server-process.js';
+import {type FtftServiceClient, FtftServiceDefinition} from '../../src/server/gen/ftft/v1/ftft_service.js';
+import {startPostgres} from '../../test/support/postgres.js';
+import {writeTinyModel} from '../../test/support/tiny-model.js';
+
+export const stores = ['sqlite', 'postgres'] as const;
+export type StoreName = (typeof stores)[number];
+export const storeTitles: Record<StoreName, string> = {sqlite: 'SQLite', postgres: 'PostgreSQL'};
+
+type Role = 'all' | 'api' | 'worker';
+
+export class Member {
+  constructor(
+    private readonly child: ChildProcess,
+    /** HOST:PORT of the gRPC service; '' of a worker. */
+    readonly address: string,
+  ) {}
+
+  /** Bytes of resident memory. */
+  memory(): number {
+    const [, kilobytes] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.child.pid}/status`, 'utf8')) ?? [];
+    return Number(kilobytes) * 1024;
+  }
+
+  /** It has a trainer. */
+  get isTraining(): boolean {
+    const {pid} = this.child;
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim() !== '';
+  }
+
+  /** With SIGTERM as one asks, with SIGKILL as a machine dies: its trainer too. */
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const {pid, exitCode, signalCode} = this.child;
+    if (exitCode !== null || signalCode !== null) return;
+    const exit = once(this.child, 'exit');
+    process.kill(signal === 'SIGKILL' ? -pid! : pid!, signal);
+    await exit;
+  }
+}
+
+export interface Cluster {
+  api: Member;
+  client: FtftServiceClient;
+  workers: Member[];
+  startWorker(): Promise<Member>;
+  end(): Promise<void>;
+}
+
+/** The API trains too without workers. leaseMs: undefined for the server's own. */
+export async function startCluster(
+  store: StoreName,
+  {workers: numWorkers, leaseMs}: {workers: number; leaseMs?: number},
+): Promise<Cluster> {
+  const folder = mkdtempSync(join(tmpdir(), 'ftft-bench-'));
+  const endings: (() => unknown)[] = [() => rmSync(folder, {recursive: true, force: true, maxRetries: 5})];
+  const end = async () => {
+    for (const ending of endings.splice(0).reverse()) await ending();
+  };
+  try {
+    const modelDir = join(folder, 'models');
+    await writeTinyModel(join(modelDir, 'tiny'));
+    // With fsync, as in life.
+    const postgres = store === 'postgres' ? await startPostgres({isDurable: true}) : undefined;
+    if (postgres) endings.push(() => postgres.stop());
+    const environment = {
+      ...process.env,
+      ...{FTFT_GRPC_PORT: '0', FTFT_HTTP_PORT: '0', FTFT_HEALTH_PORT: '0', FTFT_OFFLINE: '1', FTFT_DEVICE: 'cpu'},
+      ...{FTFT_DATA_DIR: join(folder, 'data'), FTFT_MODEL_DIR: modelDir, FTFT_LOG_LEVEL: 'error'},
+      // A service that cannot keep up is to show it in times, and not in calls that it turns away.
+      FTFT_MAX_OPEN_CALLS: '100000',
+      ...(leaseMs && {FTFT_LEASE_MS: String(leaseMs)}),
+      ...(postgres && {FTFT_DATABASE_URL: await postgres.database()}),
+    };
+    const start = async (role: Role) => {
+      const member = await startMember({...environment, FTFT_ROLE: role});
+      endings.push(() => member.end('SIGTERM'));
+      return member;
+    };
+    const api = await start(numWorkers > 0 ? 'api' : 'all');
+    const channel: Channel = createChannel(api.address);
+    endings.push(() => channel.close());
+    const workers: Member[] = [];
+    const startWorker = async () => {
+      const worker = await start('worker');
+      workers.push(worker);
+      return worker;
+    };
+    for (let i = 0; i < numWorkers; i++) await startWorker();
+    return {api, client: createClient(FtftServiceDefinition, channel), workers, startWorker, end};
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+async function startMember(env: NodeJS.ProcessEnv): Promise<Member> {
+  const [file, ...args] = serverCommand();
+  // A group of its own, to be killed with its trainer.
+  const child = spawn(file, args, {env, stdio: ['ignore', 'pipe', 'inherit'], detached: true});
+  const kill = () => child.pid !== undefined && child.exitCode === null && process.kill(-child.pid, 'SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
+  for await (const line of createInterface({input: child.stdout})) {
+    if (!line.includes('"listening"')) continue;
+    const {grpc = ''} = JSON.parse(line) as {grpc?: string};
+    return new Member(child, grpc);
+  }
+  throw new Error(`The service did not begin to listen, exit code ${child.exitCode}`);
+}
