@@ -97,12 +97,10 @@ function gathered<C extends Column>(column: C, places: Int32Array, numRows = col
 
 /** Instances of label -1, which is not known, are in no class. */
 export function countClasses(labels: ArrayLike<number>, selected: Int32Array, numClasses: number): ClassCounts {
-  const count = (of: number, labelAt: (at: number) => number): number[] => {
-    const counts = new Array<number>(numClasses).fill(0);
-    for (let at = 0; at < of; at++) if (labelAt(at) >= 0) counts[labelAt(at)]++;
-    return counts;
-  };
-  return {all: count(labels.length, i => labels[i]), selected: count(selected.length, at => labels[selected[at]])};
+  const [all, chosen] = [new Array<number>(numClasses).fill(0), new Array<number>(numClasses).fill(0)];
+  for (let i = 0; i < labels.length; i++) if (labels[i] >= 0) all[labels[i]]++;
+  for (let at = 0; at < selected.length; at++) if (labels[selected[at]] >= 0) chosen[labels[selected[at]]]++;
+  return {all, selected: chosen};
 }
 
 /** Total variation distance of the two distributions of classes: 0 where they are the same, 1 where no class is in both. */

@@ -1,4 +1,5 @@
 // Blocks of dynamics in, instance after instance; the columns of a data map out. Holds one block and the columns, whatever the input.
+import {CorrectnessCounter} from './correctness-counter.js';
 import {blockScores, type ScoreBlock} from './instance-scores.js';
 import type {DataMap, EpochMetric, LogitMetric, VariabilityEstimator} from './types.js';
 
@@ -22,6 +23,9 @@ export class DataMapBuilder {
   /** Of one part, in doubles. */
   private means = new Float64Array();
   private squares = new Float64Array();
+  /** Of two epochs. */
+  private readonly totals = new Float64Array(2);
+  private readonly counter = new CorrectnessCounter();
 
   constructor(private readonly shape: MapShape) {
     const {numInstances, epochs, variabilityEstimator, metrics} = shape;
@@ -80,17 +84,24 @@ export class DataMapBuilder {
     const {means, squares} = this;
     means.fill(0);
     squares.fill(0);
-    for (let e = 0; e < numEpochs; e++) map.epochMeans[e].pTrue += addColumn(pTrue[e], part, map.confidence, means);
+    // Two epochs at a time: their sums are loaded and stored half as often.
+    for (let e = 0; e + 1 < numEpochs; e += 2) {
+      addTwo(pTrue[e], pTrue[e + 1], part, map.confidence, means, this.totals);
+      map.epochMeans[e].pTrue += this.totals[0];
+      map.epochMeans[e + 1].pTrue += this.totals[1];
+    }
+    const last = numEpochs - 1;
+    if (numEpochs % 2 === 1) map.epochMeans[last].pTrue += addColumn(pTrue[last], part, map.confidence, means);
     divide(map.confidence, means, part, numEpochs);
-    for (let e = 0; e < numEpochs; e++) addSquares(pTrue[e], part, means, squares);
+    for (let e = 0; e + 1 < numEpochs; e += 2) addTwoSquares(pTrue[e], pTrue[e + 1], part, means, squares);
+    if (numEpochs % 2 === 1) addSquares(pTrue[last], part, means, squares);
     spreads[this.shape.variabilityEstimator](squares, numEpochs, map.variability, part);
   }
 
   private addCorrectness(isCorrect: Uint8Array[], part: Part): void {
-    const {numEpochs, map} = this;
-    for (let e = 0; e < numEpochs; e++) map.epochMeans[e].accuracy += addBits(isCorrect[e], part, map.correctness);
-    for (let e = 1; e < numEpochs; e++) addFalls(isCorrect[e - 1], isCorrect[e], part, map.forgettingEvents);
-    negate(isCorrect[numEpochs - 1], part, map.isWrongAtLast);
+    const {numEpochs, map, counter} = this;
+    for (let e = 0; e < numEpochs; e++) map.epochMeans[e].accuracy += counter.add(isCorrect[e], part);
+    counter.finish(map, part);
   }
 }
 
@@ -127,6 +138,27 @@ function addColumn(column: Float32Array, {from, count, at}: Part, sums32: Float3
   return total;
 }
 
+function addTwo(
+  one: Float32Array,
+  other: Float32Array,
+  {from, count, at}: Part,
+  sums32: Float32Array,
+  sums: Float64Array,
+  totals: Float64Array,
+): void {
+  let [total, otherTotal] = [0, 0];
+  for (let i = 0; i < count; i++) {
+    const p = one[from + i];
+    const q = other[from + i];
+    sums32[at + i] = Math.fround(sums32[at + i] + p) + q;
+    sums[i] = sums[i] + p + q;
+    total += p;
+    otherTotal += q;
+  }
+  totals[0] = total;
+  totals[1] = otherTotal;
+}
+
 function divide(sums32: Float32Array, sums: Float64Array, {count, at}: Part, divisor: number): void {
   for (let i = 0; i < count; i++) {
     sums32[at + i] /= divisor;
@@ -141,23 +173,18 @@ function addSquares(column: Float32Array, {from, count}: Part, means: Float64Arr
   }
 }
 
-function addBits(column: Uint8Array, {from, count, at}: Part, sums: Uint32Array): number {
-  let total = 0;
+function addTwoSquares(
+  one: Float32Array,
+  other: Float32Array,
+  {from, count}: Part,
+  means: Float64Array,
+  squares: Float64Array,
+): void {
   for (let i = 0; i < count; i++) {
-    const bit = column[from + i];
-    sums[at + i] += bit;
-    total += bit;
+    const difference = one[from + i] - means[i];
+    const otherDifference = other[from + i] - means[i];
+    squares[i] = squares[i] + difference * difference + otherDifference * otherDifference;
   }
-  return total;
-}
-
-/** Counts where 1 is followed by 0. */
-function addFalls(before: Uint8Array, after: Uint8Array, {from, count, at}: Part, counts: Uint32Array): void {
-  for (let i = 0; i < count; i++) counts[at + i] += before[from + i] & (after[from + i] ^ 1);
-}
-
-function negate(bits: Uint8Array, {from, count, at}: Part, negated: Uint8Array): void {
-  for (let i = 0; i < count; i++) negated[at + i] = bits[from + i] ^ 1;
 }
 
 type Spread = (squares: Float64Array, numEpochs: number, spread: Float32Array, part: Part) => void;

@@ -17,8 +17,9 @@ export const defaultThresholds: DiagnosticThresholds = {
 export function diagnose(map: DataMap, selection: Selection, facts: DiagnosticFacts = {}): DataMapDiagnostics {
   const {numInstances} = map;
   const thresholds = facts.thresholds ?? defaultThresholds;
-  const ambiguous = rankedRegion(map, 'ambiguous', selection).instances;
-  const hard = rankedRegion(map, 'hard-to-learn', selection).instances;
+  const [ambiguous, hard] = (['ambiguous', 'hard-to-learn'] as const).map(region =>
+    regionOf(map, region, selection, facts),
+  );
   const numBoth = sharedCount(ambiguous, hard);
   const overlap = ambiguous.length === 0 ? 0 : numBoth / ambiguous.length;
   let numNeverLearned = 0;
@@ -33,6 +34,18 @@ export function diagnose(map: DataMap, selection: Selection, facts: DiagnosticFa
   const counts = {numEpochs: means.length, numInstances, numAmbiguous: ambiguous.length, numHard: hard.length};
   const verdict = judge({...counts, overlap}, facts, thresholds);
   return {...measured, ...verdict, warnings: warningsOf({...measured, ...counts}, selection, facts, thresholds)};
+}
+
+/** At the selection's share and by its rule; what was selected, where that is the region. */
+function regionOf(
+  map: DataMap,
+  region: 'ambiguous' | 'hard-to-learn',
+  selection: Selection,
+  {subset}: DiagnosticFacts,
+): Int32Array {
+  const {criterion, classBalance = 'none'} = selection;
+  const isSelected = 'region' in criterion && criterion.region === region && classBalance === 'none';
+  return subset && isSelected ? subset.instances : rankedRegion(map, region, selection).instances;
 }
 
 /** Instances in both of two ascending lists. */

@@ -55,9 +55,10 @@ function ofThree(logits: Float32Array, labels: ArrayLike<number>, {pTrue, isCorr
     let best = Number(logits[start + 1] > logits[start]);
     best += (2 - best) * Number(logits[start + 2] > logits[start + best]);
     const max = logits[start + best];
-    terms[0] = shifted(logits[start], max);
-    terms[1] = shifted(logits[start + 1], max);
-    terms[2] = shifted(logits[start + 2], max);
+    const [one, other] = [Number(best === 0), 2 - Number(best === 2)];
+    terms[best] = max - max + 1;
+    terms[one] = shifted(logits[start + one], max);
+    terms[other] = shifted(logits[start + other], max);
     pTrue[i] = terms[labels[i]] / Math.fround(Math.fround(terms[0] + terms[1]) + terms[2]);
     isCorrect[i] = Number(best === labels[i]);
   }

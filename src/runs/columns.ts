@@ -60,10 +60,19 @@ export function packBits(flags: Uint8Array): Uint8Array {
 }
 
 export function unpackBits(bits: Uint8Array, length: number): Uint8Array {
-  const flags = new Uint8Array(length);
-  for (let i = 0; i < length; i++) flags[i] = (bits[i >> 3] >> (i & 7)) & 1;
-  return flags;
+  const words = new Uint32Array(2 * bits.length);
+  for (let at = 0; at < bits.length; at++) {
+    words[2 * at] = spread[bits[at] & 15];
+    words[2 * at + 1] = spread[bits[at] >> 4];
+  }
+  return new Uint8Array(words.buffer, 0, length);
 }
+
+/** Four bits as the four bytes of a word. */
+const spread = Uint32Array.from({length: 16}, (_, bits) => {
+  const flags = Uint8Array.of(bits & 1, (bits >> 1) & 1, (bits >> 2) & 1, bits >> 3);
+  return new Uint32Array(flags.buffer)[0];
+});
 
 function typeOf(column: Column): Type {
   for (const type of Object.keys(types) as Type[]) if (column instanceof types[type]) return type;

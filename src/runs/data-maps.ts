@@ -7,7 +7,6 @@ import {mapShape} from '../pipeline/build-data-map.js';
 import {countClasses, labelShift} from '../pipeline/class-balance.js';
 import {clusterRows} from '../pipeline/cluster-sampling.js';
 import {compareDataMaps, type DataMapComparison} from '../pipeline/compare-data-maps.js';
-import {DataMapBuilder} from '../pipeline/data-map-builder.js';
 import {defaultThresholds, diagnose} from '../pipeline/diagnose.js';
 import {metricsOf} from '../pipeline/instance-scores.js';
 import {selectSubset} from '../pipeline/select-subset.js';
@@ -15,8 +14,9 @@ import type {DataMap, DiagnosticThresholds, Selection, Subset} from '../pipeline
 import type {DataMapCreation, Page} from './api.js';
 import type {BlobStore} from './artifacts.js';
 import {comparedMap, sameInstances} from './compared-maps.js';
-import {type CommittedEpoch, committedEpochs, dynamicsBlocks, numLogitClasses} from './dynamics-blocks.js';
+import {type CommittedEpoch, committedEpochs, numLogitClasses} from './dynamics-blocks.js';
 import {digestOf, encodeMap, readMapFile, selectedOf} from './map-columns.js';
+import {mapFromLog} from './map-from-log.js';
 import {checkCount, planSelection, what} from './map-request.js';
 import {notFound, requestIdReused} from './not-found.js';
 import {readPageBy} from './pages.js';
@@ -30,6 +30,7 @@ interface BuiltMap {
   map: DataMap;
   subset: Subset;
   labels: Int32Array;
+  classNames: string[];
   epochs: CommittedEpoch[];
   scoreWindow: number;
 }
@@ -125,29 +126,21 @@ export class DataMaps {
     const numClasses = await numLogitClasses(log, run.id, committed[0]);
     const shape = mapShape({numInstances, numEpochs: committed.length, numClasses}, {...creation, metrics});
     const epochs = committed.slice(shape.epochs.first, shape.epochs.last + 1);
-    const labels = await this.instances.labels(run);
+    const {labels, classNames} = await this.instances.classes(run);
     const isBalanced = (selection.classBalance ?? 'none') !== 'none';
     if ((isBalanced || shape.needsLogits) && labels.includes(-1)) throw labelsNotKnown(run);
-    const builder = new DataMapBuilder(shape);
-    let first = 0;
-    for await (const block of dynamicsBlocks(log, run.id, epochs)) {
-      const end = first + block.pTrue[0].length;
-      builder.add({...block, labels: labels.subarray(first, end)});
-      first = end;
-    }
-    const map = builder.finish();
+    const map = await mapFromLog(log, {runId: run.id, epochs, labels}, shape);
     const subset = selectSubset(map, selection, {labels, clusters: await clustersOf(map, selection)});
-    return {map, subset, labels, epochs, scoreWindow: shape.scoreWindow};
+    return {map, subset, labels, classNames, epochs, scoreWindow: shape.scoreWindow};
   }
 
   private async describe(
     creation: DataMapCreation,
     selection: Selection,
     run: RunRecord,
-    {map, subset, labels, epochs, scoreWindow}: BuiltMap,
+    {map, subset, labels, classNames, epochs, scoreWindow}: BuiltMap,
     isSelected: Uint8Array,
   ): Promise<{record: DataMapRecord; identity: string}> {
-    const classNames = await this.instances.classNames(run);
     const classCounts = countClasses(labels, subset.instances, classNames.length);
     const inDistributionAccuracy = accuracyOf(run);
     const {thresholds} = this;

@@ -1,8 +1,5 @@
 // A run's log → its committed epochs, block by block: the same instances of every epoch, so that nothing but a block is in memory.
-import {createHash} from 'node:crypto';
 import {setImmediate as nextTurn} from 'node:timers/promises';
-import type {ScoreBlock} from '../pipeline/instance-scores.js';
-import {bytesOf, unpackBits} from './columns.js';
 import type {EventLog} from './store.js';
 import type {LogEvent} from './types.js';
 
@@ -43,36 +40,40 @@ export async function numLogitClasses(log: EventLog, runId: string, {firstSequen
   return logits.length === 0 ? 0 : numClasses;
 }
 
-/** In the order of the instances, without labels. The event loop turns between blocks. Throws after the last one when a digest is wrong. */
+/** The same instances of every epoch, as the log has them. */
+export interface DynamicsBlock {
+  instanceCount: number;
+  numClasses: number;
+  /** One an epoch, of these instances: [n], [ceil(n / 8)], and [n * numClasses] or empty. */
+  pTrue: Float32Array[];
+  correctBits: Uint8Array[];
+  logits: Float32Array[];
+}
+
+/** In the order of the instances. The event loop turns between blocks. */
 export async function* dynamicsBlocks(
   log: EventLog,
   runId: string,
   epochs: CommittedEpoch[],
-): AsyncGenerator<ScoreBlock> {
-  const hashes = epochs.map(() => createHash('sha256'));
+): AsyncGenerator<DynamicsBlock> {
   for (let index = 0; index < epochs[0].chunkCount; index++) {
     const chunks: Chunk[] = [];
-    for (const [e, {epoch, firstSequence}] of epochs.entries()) {
+    for (const {epoch, firstSequence} of epochs) {
       const chunk = await readChunk(log, runId, firstSequence + index);
       if (chunk.epoch !== epoch || chunk.chunkIndex !== index)
         throw damaged(`chunk ${index} of epoch ${epoch} is not there`);
-      hashes[e].update(bytesOf(chunk.pTrue));
       chunks.push(chunk);
     }
     const [{firstInstance, instanceCount, numClasses}] = chunks;
     if (chunks.some(chunk => chunk.firstInstance !== firstInstance || chunk.instanceCount !== instanceCount))
       throw damaged(`chunk ${index} must hold the same instances in every epoch`);
     yield {
+      ...{instanceCount, numClasses},
       pTrue: chunks.map(({pTrue}) => pTrue),
-      isCorrect: chunks.map(({correctBits}) => unpackBits(correctBits, instanceCount)),
+      correctBits: chunks.map(({correctBits}) => correctBits),
       logits: chunks.map(({logits}) => logits),
-      numClasses,
     };
     await nextTurn();
-  }
-  for (const [e, {epoch, digest}] of epochs.entries()) {
-    const found = hashes[e].digest('hex');
-    if (found !== digest) throw damaged(`the digest of epoch ${epoch} must be ${digest}, it is ${found}`);
   }
 }
 
@@ -82,4 +83,4 @@ async function readChunk(log: EventLog, runId: string, sequence: number): Promis
   throw damaged(`event ${sequence} must hold dynamics`);
 }
 
-const damaged = (what: string): Error => new Error(`The log of a run is damaged: ${what}`);
+export const damaged = (what: string): Error => new Error(`The log of a run is damaged: ${what}`);

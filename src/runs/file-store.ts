@@ -52,8 +52,10 @@ export class FileStore implements BlobStore {
       const handle = await open(temporary, 'wx');
       try {
         for await (const chunk of chunks) {
+          // Hashed while it is written.
+          const written = handle.writeFile(chunk);
           hash.update(chunk);
-          await handle.writeFile(chunk);
+          await written;
         }
         await handle.sync();
       } finally {

@@ -64,30 +64,28 @@ export class RunInstances {
       }
   }
 
-  /** Gold classes of all of them; -1 where an import did not bring them. */
-  async labels({id, spec}: InstancesOf): Promise<Int32Array> {
-    if (spec.dataset !== '') return splitLabels(await this.datasets.source(spec.dataset, spec.trainSplit));
+  /**
+   * Gold classes of all of them, -1 where an import did not bring them. Names in class order; indices where the names are not known, none
+   * where the classes are not.
+   */
+  async classes({id, spec}: InstancesOf): Promise<{labels: Int32Array; classNames: string[]}> {
+    if (spec.dataset !== '') {
+      const labels = await splitLabels(await this.datasets.source(spec.dataset, spec.trainSplit));
+      return {labels, classNames: (await this.datasets.get(spec.dataset)).classNames};
+    }
     const parts: Int32Array[] = [];
-    for await (const {labels} of this.parts(id)) parts.push(labels);
+    let numClasses = 0;
+    for await (const part of this.parts(id)) {
+      parts.push(part.labels);
+      numClasses = Math.max(numClasses, part.numClasses, 1 + greatest(part.labels));
+    }
     const labels = new Int32Array(parts.reduce((sum, {length}) => sum + length, 0));
     let first = 0;
     for (const part of parts) {
       labels.set(part, first);
       first += part.length;
     }
-    return labels;
-  }
-
-  /** In class order; indices where the names are not known, none where the classes are not. */
-  async classNames({id, spec}: InstancesOf): Promise<string[]> {
-    if (spec.dataset !== '') return (await this.datasets.get(spec.dataset)).classNames;
-    let numClasses = 0;
-    for await (const part of this.parts(id))
-      numClasses = part.labels.reduce(
-        (most, label) => Math.max(most, label + 1),
-        Math.max(numClasses, part.numClasses),
-      );
-    return Array.from({length: numClasses}, (_, i) => String(i));
+    return {labels, classNames: Array.from({length: numClasses}, (_, i) => String(i))};
   }
 
   /** The ids are most of a part, and most readers do not want them. */
@@ -101,4 +99,11 @@ export class RunInstances {
       yield {guids, numClasses, labels: columns.labels as Int32Array};
     }
   }
+}
+
+/** -1 of none. */
+function greatest(labels: Int32Array): number {
+  let most = -1;
+  for (let i = 0; i < labels.length; i++) if (labels[i] > most) most = labels[i];
+  return most;
 }
