@@ -4,6 +4,7 @@ import {randomStream} from '../../src/random.js';
 import {hasRole, type Role, roleOfRpc} from '../../src/server/access/roles.js';
 import {FtftServiceDefinition} from '../../src/server/gen/ftft/v1/ftft_service.js';
 import {below, mutateBytes, mutateMessage, oneOf, type Random, randomBytes} from './mutate.js';
+import {randomMessage} from './random-message.js';
 import {type Outcome, RawClient} from './raw-calls.js';
 import {codecOf, type Rpc, seedsOf, streamSeeds} from './seeds.js';
 import type {World} from './world.js';
@@ -70,6 +71,7 @@ function nextCall(world: World, rpc: Rpc, random: Random) {
 }
 
 function mutatedRequest(world: World, rpc: Rpc, random: Random): Buffer {
+  if (random() < 0.3) return randomMessage(rpc, random);
   const codec = codecOf(rpc);
   const request = codec.fromPartial(oneOf(seedsOf(rpc, world.resumeTokens), random));
   return mutated(request, codec, random);
@@ -83,7 +85,11 @@ function mutatedStream(rpc: Rpc, random: Random): Buffer[] {
   if (random() < 0.05) messages.reverse();
   const at = below(messages.length, random);
   return messages.map((message, i) =>
-    i === at ? mutated(message, codec, random) : Buffer.from(codec.encode(message).finish()),
+    i === at
+      ? random() < 0.3
+        ? randomMessage(rpc, random)
+        : mutated(message, codec, random)
+      : Buffer.from(codec.encode(message).finish()),
   );
 }
 
@@ -123,7 +129,9 @@ function faultOf(
   if (code === 0) return undefined;
   const info = status?.details.find(({typeUrl}) => typeUrl.endsWith('/google.rpc.ErrorInfo'));
   if (!info || ErrorInfo.decode(info.value).domain !== 'ftft.dev') return `has no ErrorInfo: ${said}`;
-  return trailer.length > 16_000 ? `has a trailer of ${trailer.length} bytes: ${said}` : undefined;
+  // As they travel: percent-encoded, and in base 64.
+  const trailerBytes = encodeURIComponent(details).length + (4 / 3) * trailer.length;
+  return trailerBytes > 16_000 ? `has a trailer of ${trailerBytes} bytes: ${said}` : undefined;
 }
 
 /** Resume tokens with any byte changed, and those of another run: none may be taken. */

@@ -5,7 +5,7 @@ export type Random = () => number;
 export const below = (n: number, random: Random): number => Math.floor(random() * n);
 export const oneOf = <T>(items: readonly T[], random: Random): T => items[below(items.length, random)];
 
-const texts = [
+export const strangeTexts = [
   '',
   ' ',
   '\0',
@@ -30,7 +30,7 @@ const texts = [
   '{"$case":"x"}',
   '=cmd()',
 ];
-const numbers = [
+export const strangeNumbers = [
   0,
   -0,
   1,
@@ -124,22 +124,27 @@ function placesIn(value: unknown): Place[] {
 function otherValue(value: unknown, random: Random): unknown {
   if (typeof value === 'string') {
     if (random() < 0.3) return value.slice(0, below(value.length + 1, random));
-    return random() < 0.3 ? value + oneOf(texts, random) : oneOf(texts, random);
+    return random() < 0.3 ? value + oneOf(strangeTexts, random) : oneOf(strangeTexts, random);
   }
-  if (typeof value === 'number') return oneOf(random() < 0.8 ? numbers : large, random);
+  if (typeof value === 'number') return oneOf(random() < 0.8 ? strangeNumbers : large, random);
   if (typeof value === 'boolean') return !value;
   if (ArrayBuffer.isView(value)) return randomBytes(below(200, random), random);
   if (value instanceof Date) return new Date(oneOf([0, -1, 8.64e15, Date.now()], random));
   if (Array.isArray(value)) return otherList(value, random);
   if (typeof value === 'object' && value !== null && !('$case' in value) && isTextMap(value)) {
-    const grown = {...value, [oneOf(texts, random)]: oneOf(texts, random)};
+    const grown = {...value, [oneOf(strangeTexts, random)]: oneOf(strangeTexts, random)};
     return random() < 0.1 ? Object.fromEntries(Array.from({length: 100}, (_, i) => [`k${i}`, 'v'])) : grown;
   }
   return random() < 0.5 ? undefined : value;
 }
 
 function otherList(list: unknown[], random: Random): unknown[] {
-  const of = list.length > 0 ? oneOf(list, random) : random() < 0.5 ? oneOf(numbers, random) : oneOf(texts, random);
+  const of =
+    list.length > 0
+      ? oneOf(list, random)
+      : random() < 0.5
+        ? oneOf(strangeNumbers, random)
+        : oneOf(strangeTexts, random);
   switch (below(4, random)) {
     case 0:
       return [];

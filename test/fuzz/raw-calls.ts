@@ -48,7 +48,8 @@ export class RawClient {
         isDone = true;
         clearTimeout(timer);
         const [bytes] = status.metadata?.get('grpc-status-details-bin') ?? [];
-        const trailer = JSON.stringify(status.metadata?.getMap() ?? {}) + (bytes ? bytes.toString('latin1') : '');
+        const texts = Object.entries(status.metadata?.getMap() ?? {}).filter(([, value]) => typeof value === 'string');
+        const trailer = texts.flat().join('\n') + (bytes ? bytes.toString('latin1') : '');
         const detailed = bytes ? Status.decode(bytes as Buffer) : undefined;
         resolve({code: status.code, details: status.details, status: detailed, trailer, response, isCutByUs});
       };
