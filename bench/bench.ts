@@ -21,6 +21,7 @@ import {recipe} from './recipe-command.js';
 import {stores} from './service/cluster.js';
 import {benchService, benchStalledReader} from './service/service.js';
 import {benchEvaluate, benchTrainSteps, type PaddedShape} from './steps.js';
+import {benchSubscribers} from './subscribers.js';
 import {benchTokenize} from './tokenize.js';
 import {benchTrace} from './trace.js';
 
@@ -161,6 +162,12 @@ command('service', 'calls, streams, takeover and memory of the service over SQLi
     if (parts.includes('stalled'))
       await keep('service-stalled', results, () => benchStalledReader(stores, {...log, seconds}));
   });
+
+command('subscribers', 'an epoch that hundreds of subscribers follow, half of them slowly, beside one that nobody does')
+  .option('--subscribers <n>', 'of one run', whole, 500)
+  .option('--rounds <n>', 'epochs of each kind', whole, 6)
+  .option('--instances <n>', 'of an epoch', whole, 2000)
+  .action(options => keep('subscribers', options.results, () => benchSubscribers(dataFolder, options)));
 
 const all = program.commands.map(one => one.name());
 

@@ -27,6 +27,7 @@ export const resultNames = [
   'latency',
   'service',
   'service-stalled',
+  'subscribers',
 ] as const;
 
 export async function keep(

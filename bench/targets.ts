@@ -42,4 +42,6 @@ export const targets = {
     /** Percent that the API's memory grows beside a reader that reads nothing. */
     stalled: atMost(10),
   },
+  /** Time of an epoch that 500 subscribers follow over that of one that nobody does. */
+  subscribers: atMost(1.02, 1.01),
 };
