@@ -32,7 +32,7 @@ const forbidden = ['UNKNOWN', 'DEADLINE_EXCEEDED', 'INTERNAL', 'UNAVAILABLE', 'D
 const inFlight = 32;
 const maxFaults = 20;
 /** A call that waits for what may never come is ended; another one hangs. */
-const waitingMs = 300;
+const waitingMs = 100;
 const hangingMs = 30_000;
 
 export async function fuzzRpc(world: World, rpc: Rpc, {calls, seed}: FuzzOptions): Promise<Tally> {

@@ -1,11 +1,11 @@
-// npm run fuzz -- [--calls 100000] [--seed 1] [--rpc getRun]: every RPC with messages that are wrong in every way, forged resume
+// npm run fuzz -- [--calls 100000] [--seed 1] [--only getRun,tokens,attacks]: every RPC with messages that are wrong in every way, forged resume
 // tokens, and abuse of HTTP/2, against the real server. Prints one table; exit status 1 where anything is at fault.
 import {setTimeout as sleep} from 'node:timers/promises';
 import {parseArgs} from 'node:util';
 import {randomStream} from '../../src/random.js';
 import {type FuzzOptions, forgeTokens, fuzzRpc, type Tally} from './fuzz-calls.js';
-import {attacks} from './http2-abuse.js';
-import {type Rpc, rpcs} from './seeds.js';
+import {type Attack, attacks} from './http2-abuse.js';
+import {rpcs} from './seeds.js';
 import {startWorld, type World} from './world.js';
 
 /** Resident memory may grow by so much from the end of the first calls to the end of all. */
@@ -16,15 +16,16 @@ export interface FuzzReport {
   faults: string[];
 }
 
-/** only: one RPC; each: told of every row as it is done. */
+/** only: RPCs, tokens, attacks; all when undefined. each: told of every row as it is done. */
 export async function fuzz(
   world: World,
-  {calls, seed, only}: FuzzOptions & {only?: Rpc},
+  {calls, seed, only}: FuzzOptions & {only?: string[]},
   each: (row: FuzzReport['rows'][number]) => void = () => {},
 ): Promise<FuzzReport> {
   const rows: FuzzReport['rows'] = [];
   const faults: string[] = [];
-  const chosen = only ? [only] : rpcs;
+  const isChosen = (name: string) => !only || only.includes(name);
+  const chosen = rpcs.filter(isChosen);
   // First a few of each RPC: what the server keeps for good, it has by then.
   for (const rpc of chosen)
     faults.push(...(await fuzzRpc(world, rpc, {calls: Math.ceil(calls / 20), seed: seed + 1})).faults);
@@ -36,19 +37,19 @@ export async function fuzz(
     each(rows.at(-1)!);
   };
   for (const rpc of chosen) await row(rpc, () => fuzzRpc(world, rpc, {calls, seed}));
-  if (!only) {
-    await row('forged resume tokens', () => forgeTokens(world, {calls, seed}));
-    for (const attack of attacks) await row(attack.name, () => attacked(world, attack.run, seed));
-  }
+  if (isChosen('tokens')) await row('forged resume tokens', () => forgeTokens(world, {calls, seed}));
+  if (isChosen('attacks'))
+    for (const {name, run} of attacks) await row(name, () => attacked(world, run, {calls, seed}));
   const after = await settled(world);
   if (after - before > allowedGrowthMiB)
     faults.push(`memory grew from ${before.toFixed(0)} to ${after.toFixed(0)} MiB`);
   return {rows, faults};
 }
 
-async function attacked(world: World, run: (typeof attacks)[number]['run'], seed: number): Promise<Tally> {
+async function attacked(world: World, run: Attack['run'], {calls, seed}: FuzzOptions): Promise<Tally> {
   const startedAt = performance.now();
-  await run(Number(world.server.address.split(':').at(-1)), randomStream(seed, 'data', 99));
+  const port = Number(world.server.address.split(':').at(-1));
+  await run(port, randomStream(seed, 'data', 99), Math.min(1, calls / 1000));
   return {calls: 1, codes: {}, faults: [], seconds: (performance.now() - startedAt) / 1000};
 }
 
@@ -73,11 +74,11 @@ async function settled(world: World): Promise<number> {
 
 async function main(): Promise<void> {
   const {values} = parseArgs({
-    options: {calls: {type: 'string', default: '100000'}, seed: {type: 'string', default: '1'}, rpc: {type: 'string'}},
+    options: {calls: {type: 'string', default: '100000'}, seed: {type: 'string', default: '1'}, only: {type: 'string'}},
   });
   const world = await startWorld();
   try {
-    const options = {calls: Number(values.calls), seed: Number(values.seed), only: values.rpc as Rpc | undefined};
+    const options = {calls: Number(values.calls), seed: Number(values.seed), only: values.only?.split(',')};
     const {faults} = await fuzz(world, options, ({name, tally, residentMiB}) => {
       for (const fault of tally.faults.slice(0, 3)) console.log(`FAULT ${fault}`);
       const codes = Object.entries(tally.codes).map(([code, count]) => `${code} ${count}`);

@@ -12,15 +12,16 @@ const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 
 export interface Attack {
   name: string;
-  run(port: number, random: Random): Promise<void>;
+  /** share: of its size; 1 for all of it. */
+  run(port: number, random: Random, share: number): Promise<void>;
 }
 
 export const attacks: Attack[] = [
   {
     name: 'rapid reset: 20,000 streams, each reset at once',
-    run: port =>
+    run: (port, _, share) =>
       withSession(port, async session => {
-        for (let i = 0; i < 20_000 && !session.destroyed && !session.closed; i++) {
+        for (let i = 0; i < 20_000 * share && !session.destroyed && !session.closed; i++) {
           const stream = session.request(headers);
           stream.on('error', () => {});
           stream.close(constants.NGHTTP2_CANCEL);
@@ -98,7 +99,7 @@ export const attacks: Attack[] = [
   },
   {
     name: 'floods of PING, SETTINGS, PRIORITY, empty DATA and CONTINUATION without end',
-    run: async port => {
+    run: async (port, _, share) => {
       const frame = (type: number, flags: number, stream: number, body = Buffer.alloc(0)) => {
         const head = Buffer.alloc(9);
         head.writeUIntBE(body.length, 0, 3);
@@ -122,14 +123,14 @@ export const attacks: Attack[] = [
         await pour(port, [
           preface,
           settings,
-          ...Array.from({length: 20_000}, () => flood).slice(0, Math.ceil(4e6 / flood.length)),
+          ...Array.from({length: 20_000}, () => flood).slice(0, Math.ceil((4e6 * share) / flood.length)),
         ]);
     },
   },
   {
     name: 'bytes that are no HTTP/2: 200 connections of noise, with the preface and without',
-    run: async (port, random) => {
-      for (let i = 0; i < 200; i++)
+    run: async (port, random, share) => {
+      for (let i = 0; i < 200 * share; i++)
         await pour(port, [i % 2 === 0 ? preface : Buffer.alloc(0), randomBytes(1 + below(3000, random), random)], 20);
     },
   },

@@ -33,9 +33,13 @@ const knownTexts = [
   ...['8c1c7d1e-6f6c-4a53-9f3e-0a4a1f5f9b01', 'state = STATE_RUNNING', '1'],
 ];
 
+/** What goes may go: the other RPCs need the rest. */
+const doomedTexts = Array.from({length: 20}, (_, i) => `runs/doomed-${i}`);
+
 /** rpc: of FtftService, as getRun. Most texts are such as a valid request may hold. */
 export function randomMessage(rpc: string, random: Random): Buffer {
   const type = service.method[rpc].input;
+  const texts = rpc === 'deleteRun' ? doomedTexts : knownTexts;
   return Buffer.from(toBinary(type, message(type, 0)));
 
   function message(type: DescMessage, depth: number): Message {
@@ -83,6 +87,6 @@ export function randomMessage(rpc: string, random: Random): Buffer {
   }
 
   function text(): string {
-    return random() < 0.7 ? oneOf(knownTexts, random) : oneOf(strangeTexts, random);
+    return random() < 0.7 ? oneOf(texts, random) : oneOf(strangeTexts, random);
   }
 }

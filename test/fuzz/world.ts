@@ -2,6 +2,7 @@
 import {readFileSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {createChannel, createClientFactory, Metadata} from 'nice-grpc';
+import {DynamicsFormat, ImportDynamicsRequest} from '../../src/server/gen/ftft/v1/dynamics.js';
 import {type FtftServiceClient, FtftServiceDefinition} from '../../src/server/gen/ftft/v1/ftft_service.js';
 import {Run_State} from '../../src/server/gen/ftft/v1/run.js';
 import {roleTokens} from '../server/access/secure-client.js';
@@ -26,6 +27,14 @@ export interface World {
 const spec = {
   ...{dataset: 'datasets/pets', model: 'local:tiny', maxLength: 16, epochs: 2, batchSize: 8, learningRate: 1e-3},
 };
+
+/** Dynamics of a run that a call may delete. */
+async function* doomed(runId: string) {
+  const header = {runId, model: 'm', format: DynamicsFormat.DYNAMICS_FORMAT_P_TRUE_CSV};
+  yield ImportDynamicsRequest.fromPartial({part: {$case: 'header', value: header}});
+  const value = Buffer.from('guid,epoch,p_true,correct\na,0,0.5,1\na,1,0.25,0\n');
+  yield ImportDynamicsRequest.fromPartial({part: {$case: 'table', value}});
+}
 
 export async function startWorld(): Promise<World> {
   const folder = temporaryFolder();
@@ -52,6 +61,7 @@ export async function startWorld(): Promise<World> {
     run: 'runs/ref',
     selection: {criterion: undefined, fraction: 0.5, rule: 2},
   });
+  for (let i = 0; i < 20; i++) await admin.importDynamics(doomed(`doomed-${i}`));
   const resumeTokens: string[] = [];
   for await (const {resumeToken} of admin.streamDynamics({name: 'runs/ref'})) resumeTokens.push(resumeToken);
   return {
