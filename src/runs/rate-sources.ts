@@ -34,6 +34,9 @@ interface Subject {
   instances: Int32Array | undefined;
 }
 
+/** Specifications whose rates are kept. */
+const maxMeasured = 100;
+
 export class RateSources {
   /** What this process has measured, and measures. */
   private readonly measured = new Map<string, Promise<FoundRates>>();
@@ -69,6 +72,8 @@ export class RateSources {
     const key = JSON.stringify([model, layers, precision, batchSize, dataset, trainSplit, maxLength, evaluationSplits]);
     const known = this.measured.get(key) ?? this.measure(spec, subject);
     this.measured.set(key, known);
+    const [oldest] = this.measured.keys();
+    if (this.measured.size > maxMeasured) this.measured.delete(oldest);
     const found = await known.catch(error => ({note: failedNote(error)}));
     // What could not be measured now may be later.
     if (!('rates' in found) || !found.rates) this.measured.delete(key);
@@ -85,7 +90,7 @@ export class RateSources {
     };
     const rates = await borrowDevice(signal => measureInChild({trainerEntry, trainerEnv}, job, signal));
     if (!rates)
-      return {note: 'No rate is known: a run holds the device, and none of this model came before it; ask again later'};
+      return {note: 'No rate is known: the device is busy, and no run of this model came before; ask again later'};
     return {
       rates,
       source: 'MEASUREMENT',

@@ -91,10 +91,11 @@ export class Runner {
     this.mayClaim = false;
   }
 
-  /** Runs the work while no run begins; undefined, and nothing is done, where one holds a device, or there is none. The signal ends it at close(). */
+  /** Runs the work while no run begins; undefined, and nothing is done, where a run or other such work has the device, or there is none: who
+   * waited for all the others would wait for ever. The signal ends it at close(). */
   async borrow<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
-    while (this.lent || this.turning) await (this.lent ?? this.turning)?.catch(() => {});
-    if (this.held.length === 0 || this.attempts().length > 0 || this.isClosing) return undefined;
+    while (!this.lent && this.turning) await this.turning.catch(() => {});
+    if (this.lent || this.held.length === 0 || this.attempts().length > 0 || this.isClosing) return undefined;
     const result = work(this.closing.signal);
     this.lent = result.finally(() => {
       this.lent = undefined;

@@ -32,7 +32,7 @@ const forbidden = ['UNKNOWN', 'DEADLINE_EXCEEDED', 'INTERNAL', 'UNAVAILABLE', 'D
 const inFlight = 32;
 const maxFaults = 20;
 /** A call that waits for what may never come is ended; another one hangs. */
-const waitingMs = 100;
+const waitingMs = 300;
 const hangingMs = 30_000;
 
 export async function fuzzRpc(world: World, rpc: Rpc, {calls, seed}: FuzzOptions): Promise<Tally> {
@@ -44,7 +44,7 @@ export async function fuzzRpc(world: World, rpc: Rpc, {calls, seed}: FuzzOptions
     while (tally.calls < calls && tally.faults.length < maxFaults) {
       const client = clients[tally.calls++ % clients.length];
       const {method, messages, token, role} = nextCall(world, rpc, random);
-      const isWaiting = ['waitRun', 'streamDynamics'].includes(rpc);
+      const isWaiting = rpc === 'waitRun';
       const {requestStream, responseStream} = method;
       const path = `/${FtftServiceDefinition.fullName}/${method.name}`;
       const cutAfterMs = isWaiting ? waitingMs : hangingMs;
@@ -111,12 +111,12 @@ function mutated(message: unknown, codec: ReturnType<typeof codecOf>, random: Ra
 function faultOf(
   world: World,
   rpc: Rpc,
-  {code, details, status, trailer, isCutByUs}: Outcome,
+  {code, details, status, trailer, response, isCutByUs}: Outcome,
   {role, isWaiting}: {role: Role | undefined; isWaiting: boolean},
 ): string | undefined {
   const name = codeNames[code];
   const said = `${name}: ${details}`;
-  if (isCutByUs) return isWaiting || code === 0 ? undefined : `hangs for ${hangingMs / 1000} s`;
+  if (isCutByUs) return isWaiting || response ? undefined : `hangs for ${hangingMs / 1000} s`;
   if (!hasRole(role, roleOfRpc[rpc])) {
     const expected = role === undefined ? 'UNAUTHENTICATED' : 'PERMISSION_DENIED';
     return name === expected ? undefined : `${said}, expected ${expected}`;

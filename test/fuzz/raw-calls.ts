@@ -27,7 +27,9 @@ export interface RawCall {
 }
 
 const same = (bytes: Buffer): Buffer => bytes;
+/** Of a stream that may follow a run for ever: so many responses, or what comes for so long after the first one. */
 const enoughResponses = 30;
+const followMs = 100;
 
 export class RawClient {
   private readonly client: Client;
@@ -43,10 +45,12 @@ export class RawClient {
       let response: Buffer | undefined;
       let isCutByUs = false;
       let isDone = false;
+      let followed: NodeJS.Timeout | undefined;
       const done = (status: Pick<StatusObject, 'code' | 'details'> & {metadata?: Metadata}) => {
         if (isDone) return;
         isDone = true;
         clearTimeout(timer);
+        clearTimeout(followed);
         const [bytes] = status.metadata?.get('grpc-status-details-bin') ?? [];
         const texts = Object.entries(status.metadata?.getMap() ?? {}).filter(([, value]) => typeof value === 'string');
         const trailer = texts.flat().join('\n') + (bytes ? bytes.toString('latin1') : '');
@@ -80,6 +84,7 @@ export class RawClient {
         let numResponses = 0;
         const stream = this.client.makeServerStreamRequest(path, same, same, messages[0], metadata);
         stream.on('data', (message: Buffer) => {
+          if (!response) followed = setTimeout(cut, followMs);
           response ??= message;
           if (++numResponses >= enoughResponses) cut();
         });

@@ -69,8 +69,16 @@ test('while a run holds the device no rate of another model is measured: times s
   await waitUntil(runs, 'busy', ({progress}) => progress.steps > 0);
   const {source, note, acceleratorMs, work} = await estimateOf(runs.trainReference({...creation(), ...asked}));
   assert.deepEqual([source, acceleratorMs, work.steps], [undefined, undefined, 45]);
-  assert.match(note, /No rate is known: a run holds the device/);
+  assert.match(note, /No rate is known: the device is busy/);
   await runs.cancelRun('busy', '');
+});
+
+test('while one estimate is measured another one does not wait for it', async t => {
+  const runs = await started(t);
+  const estimates = [8, 9, 10].map(batchSize => estimateOf(runs.trainReference({...creation({batchSize}), ...asked})));
+  const found = await Promise.all(estimates);
+  assert.equal(found.filter(({source}) => source === 'MEASUREMENT').length, 1);
+  for (const {source, note} of found) if (!source) assert.match(note, /the device is busy/);
 });
 
 test('a measurement that fails says why, and is tried again when asked for again', async t => {
