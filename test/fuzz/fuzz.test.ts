@@ -19,8 +19,9 @@ test('no request, however wrong, makes the server crash, hang, fail or tell what
       numCalls,
       rpc,
     );
-    // A slow machine may not get round to answering before the wait is cut off.
-    if (rpc === 'waitRun') continue;
-    assert.ok(Object.keys(tally.codes).length >= 3, `${rpc} gives only ${Object.keys(tally.codes)}`);
   }
+  // What is met is more than the first check of a request.
+  const met = new Set(rows.flatMap(({tally}) => Object.keys(tally.codes)));
+  for (const code of ['OK', 'INVALID_ARGUMENT', 'NOT_FOUND', 'PERMISSION_DENIED', 'UNAUTHENTICATED'])
+    assert.ok(met.has(code), `${code} was never the answer`);
 });
