@@ -35,6 +35,7 @@ ENV NODE_ENV=production \
     FTFT_MODEL_DIR=/opt/ftft/cache/models \
     FTFT_CACHE_DIR=/var/lib/ftft/cache \
     FTFT_DATA_DIR=/var/lib/ftft/data \
+    HF_HOME=/var/lib/ftft/cache/huggingface \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 RUN install -d -o node -g node /var/lib/ftft /var/lib/ftft/cache /var/lib/ftft/data

@@ -4,6 +4,7 @@ import {homedir} from 'node:os';
 import {join} from 'node:path';
 import {FtftError} from './errors.js';
 import type {DiagnosticThresholds} from './pipeline/types.js';
+import type {Retention} from './runs/retention.js';
 
 export interface Config {
   /** all: the API and workers in one process; api: the API alone; worker: workers alone. */
@@ -38,6 +39,8 @@ export interface Config {
   /** On the gRPC port, nowhere, or on a port of its own. */
   reflection: 'on' | 'off' | number;
   limits: {callsPerSecond: number; openCalls: number; connections: number; connectionAgeMs: number};
+  /** undefined: another process sees to it. */
+  retention: Retention | undefined;
   leaseMs: number;
   /** Between two checkpoints inside an epoch. */
   checkpointMs: number;
@@ -97,6 +100,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       connections: integer(env, 'FTFT_MAX_CONNECTIONS', 2000, 1, 1_000_000),
       connectionAgeMs: 1000 * integer(env, 'FTFT_MAX_CONNECTION_AGE_S', 0, 0, 1_000_000),
     },
+    retention: role === 'worker' ? undefined : retention(env),
     leaseMs: integer(env, 'FTFT_LEASE_MS', 12_000, 500, 600_000),
     checkpointMs: 1000 * integer(env, 'FTFT_CHECKPOINT_INTERVAL_S', 600, 1, 1_000_000),
     graceMs: 1000 * integer(env, 'FTFT_GRACE_S', 20, 0, 3600),
@@ -130,6 +134,19 @@ function tlsFiles(env: NodeJS.ProcessEnv): Config['tls'] {
   if (certFile || keyFile || clientCaFile)
     throw wrong(certFile ? 'FTFT_TLS_KEY_FILE' : 'FTFT_TLS_CERT_FILE', 'set where another file of TLS is', 'none');
   return undefined;
+}
+
+/** For ever where nothing else is said. */
+function retention(env: NodeJS.ProcessEnv): Retention {
+  const days = (name: string) => {
+    const number = integer(env, name, 0, 0, 100_000);
+    return number === 0 ? undefined : number * 24 * 3_600_000;
+  };
+  return {
+    runsMs: days('FTFT_RETAIN_RUNS_DAYS'),
+    dynamicsMs: days('FTFT_RETAIN_DYNAMICS_DAYS'),
+    modelsMs: days('FTFT_RETAIN_MODELS_DAYS'),
+  };
 }
 
 function databaseUrl({FTFT_DATABASE_URL: url}: NodeJS.ProcessEnv): string | undefined {

@@ -25,7 +25,10 @@ import {openDatabase} from './open-database.js';
 import {isDeadOwner, newOwner, releaseOwner} from './owner.js';
 import {readPage} from './pages.js';
 import {RateSources} from './rate-sources.js';
+import {Removals} from './removals.js';
+import {type Retention, RetentionJob} from './retention.js';
 import {RunInstances} from './run-instances.js';
+import {runModel} from './run-model.js';
 import {isTerminal} from './run-state.js';
 import {Runner} from './runner.js';
 import {SqlCatalog} from './sql-catalog.js';
@@ -51,6 +54,8 @@ export interface RunsOptions extends AcceptOptions, ArtifactOptions {
   warningThresholds?: Partial<WarningThresholds>;
   /** What trains; the CPU when undefined. */
   device?: 'cpu' | 'gpu';
+  /** What this process removes once it has expired; nothing when undefined. */
+  retention?: Retention;
   logger?: Logger;
   /** File that the child process runs, for tests; the real trainer when undefined. */
   trainerEntry?: string;
@@ -77,7 +82,7 @@ export interface RunsWithLife extends Runs {
 
 export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
   const {dataDir, cacheDir, leaseMs, databaseUrl, accelerators = [undefined], logger = silent} = options;
-  const {checkpointMs = defaultCheckpointMs} = options;
+  const {checkpointMs = defaultCheckpointMs, retention} = options;
   const owner = newOwner();
   await mkdir(dataDir, {recursive: true});
   const artifacts = await openArtifacts(options, owner, logger);
@@ -115,6 +120,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     isDead: other => isDeadOwner(other, databaseUrl !== undefined),
     reserve: new DiskReserve(join(dataDir, '.reserve')),
     ...{files: artifacts.runs, tokensFolder, datasets, dataMaps, energy},
+    modelOf: stored => runModel(stored, {...options, token: options.hubToken}),
     warningThresholds: {...defaultWarningThresholds, ...options.warningThresholds},
   });
   const costs = new MeasuredCosts(store, datasets, dataMaps);
@@ -140,6 +146,17 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     return stored.run;
   };
 
+  const removals = new Removals({
+    ...{catalog, logger},
+    removeRunFiles: uid => artifacts.runs.removeAll(uid),
+    removeMapFile: sha256 => artifacts.dataMaps.remove(sha256),
+  });
+  const expiry = retention && new RetentionJob(retention, {store, catalog, removals, logger, onAppended});
+  const shown = (run: RunRecord): RunRecord =>
+    retention?.runsMs === undefined || run.endTime === undefined
+      ? run
+      : {...run, expireTime: run.endTime + retention.runsMs};
+
   const change = async (wish: 'cancel' | 'suspend' | 'resume', id: string, etag: string): Promise<RunRecord> => {
     const {run, events} = await changeRun(store, wish, id, etag);
     onAppended(run, events);
@@ -162,11 +179,11 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     },
     buildDataMap: creation => dataMaps.build(creation),
 
-    getRun: async id => await costs.describe(await getRun(id)),
+    getRun: async id => await costs.describe(shown(await getRun(id))),
     async listRuns(page) {
       const list = (limit: number, before?: number) => store.runs.list(limit, before);
       const {records, nextPageToken} = await readPage('Cannot list runs', page, list);
-      return {runs: records, nextPageToken};
+      return {runs: records.map(shown), nextPageToken};
     },
     async waitRun(id, etag, timeoutMs, signal) {
       const end = performance.now() + timeoutMs;
@@ -174,7 +191,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
       try {
         for (let run = await getRun(id); ; run = await getRun(id)) {
           const leftMs = end - performance.now();
-          if (run.etag !== etag || leftMs <= 0) return await costs.describe(run);
+          if (run.etag !== etag || leftMs <= 0) return await costs.describe(shown(run));
           await watch.wait(signal, leftMs);
         }
       } finally {
@@ -188,9 +205,9 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     async deleteRun(id, options) {
       const run = await deleteRun(store, catalog, id, options);
       if (!run) return;
-      await artifacts.runs.removeAll(run.uid);
       onAppended(run, []);
       wakeups.wake(id, true);
+      await removals.finish();
     },
 
     listDataMaps: (page, run) => dataMaps.list(page, run),
@@ -210,11 +227,15 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     tokenKey: () => tokenKey,
     countRuns: () => store.runs.countByKindAndState(),
 
-    start: () => runner.start(),
+    start() {
+      runner.start();
+      expiry?.start();
+    },
     stopClaiming: () => runner.stopClaiming(),
     async close({graceMs}) {
       if (isClosed) return;
       isClosed = true;
+      await expiry?.close();
       await runner.close(graceMs);
       energy?.close();
       await artifacts.close();

@@ -235,12 +235,12 @@ function accuracyOf({evaluations}: RunRecord): number | undefined {
   return inDistribution.reduce((sum, {accuracy}) => sum + accuracy, 0) / inDistribution.length;
 }
 
-function noCommittedEpochs({id, state}: RunRecord): FtftError {
-  return new FtftError(
-    'FAILED_PRECONDITION',
-    `${what}: runs/${id} must have a committed epoch, it has none and is ${state}`,
-    {reason: 'NO_COMMITTED_EPOCHS', resource: {type: 'Run', name: `runs/${id}`}},
-  );
+function noCommittedEpochs({id, state, progress}: RunRecord): FtftError {
+  const found = progress.committedEpochs > 0 ? 'its dynamics have expired' : `it has none and is ${state}`;
+  return new FtftError('FAILED_PRECONDITION', `${what}: runs/${id} must have a committed epoch, ${found}`, {
+    reason: 'NO_COMMITTED_EPOCHS',
+    resource: {type: 'Run', name: `runs/${id}`},
+  });
 }
 
 function labelsNotKnown({id}: RunRecord): FtftError {

@@ -33,6 +33,7 @@ export async function deleteRun(
         {reason: 'RUN_NOT_TERMINAL', resource: {type: 'Run', name: `runs/${id}`}},
       );
     await store.runs.remove(id);
+    await catalog.addRemoval('run', run.uid);
     // Its maps stay readable: they name its instances.
     if (!(await catalog.hasDataMaps(id))) await catalog.removeInstances(id);
     return run;

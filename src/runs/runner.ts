@@ -21,6 +21,8 @@ export interface RunnerContext extends Omit<AttemptContext, 'trainerEnv'> {
   /** Between two checkpoints inside an epoch. */
   checkpointMs: number;
   tokensFolder: string;
+  /** Folder in which this machine has a run's model. */
+  modelOf: (stored: Pick<StoredRun, 'run' | 'work'>) => Promise<string>;
   datasets: Datasets;
   dataMaps: DataMaps;
   /** Of trainings; our defaults when undefined. */
@@ -219,7 +221,7 @@ export class Runner {
       attempt: run.attempt,
       folder: files.folder(run.uid),
       tokensFolder,
-      modelFolder: work.modelFolder,
+      modelFolder: await this.context.modelOf({run, work}),
       classNames: (await datasets.get(spec.dataset)).classNames,
       spec,
       totalSteps: progress.totalSteps,

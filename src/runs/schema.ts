@@ -49,6 +49,9 @@ export function migrations({bytes, integer, tableEnd, tuning, jsonText}: Dialect
      create unique index data_maps_by_number on data_maps (number);
      create index data_maps_by_run on data_maps (run, number);`,
     'alter table runs add column caller text;',
+    `alter table runs add column ended_at ${integer};
+     create table removals (
+       kind text not null, name text not null, since ${integer} not null, primary key (kind, name))${tableEnd};`,
   ];
 }
 

@@ -22,6 +22,9 @@ export interface StoredDataMap {
   identity: string;
 }
 
+/** run: all files of the run of this uid; data-map: the columns file of this name. */
+export type RemovalKind = 'run' | 'data-map';
+
 type DatasetJson = Omit<DatasetRecord, 'id' | 'uid' | 'createTime' | 'splits'>;
 
 export class SqlCatalog {
@@ -80,6 +83,59 @@ export class SqlCatalog {
   /** Of a run whose instances are in no data set, in parts counted from 0. */
   async addInstances(runId: string, part: number, body: Uint8Array): Promise<void> {
     await this.sql.run('insert into run_instances (run_id, part, body) values (?, ?, ?)', runId, part, body);
+  }
+
+  /** Of maps made so long ago, those that no run is left of or trained on; their ids. */
+  async removeUnneededDataMaps(milliseconds: number): Promise<string[]> {
+    return await this.transaction('data-maps', async () => {
+      const rows = await this.sql.rows(
+        `select id, run, file, record, ${this.sql.now} as now from data_maps
+         where not exists (select 1 from runs where runs.id = data_maps.run) and not exists (
+           select 1 from runs where kind = 'MAIN' and runs.record like '%"dataMap":"' || data_maps.id || '"%')`,
+      );
+      const madeAt = (row: Row) => (JSON.parse(String(row.record)) as DataMapRecord).createTime;
+      const old = rows.filter(row => madeAt(row) <= Number(row.now) - milliseconds);
+      for (const {id, run, file} of old) {
+        await this.sql.run('delete from data_maps where id = ?', id);
+        await this.addRemoval('data-map', String(file));
+        if (!(await this.hasDataMaps(String(run)))) await this.removeInstances(String(run));
+      }
+      return old.map(({id}) => String(id));
+    });
+  }
+
+  /** By a map, or by a run that is to train on it. */
+  async isDataMapFileUsed(file: string): Promise<boolean> {
+    const row = await this.sql.row(
+      `select 1 as used from data_maps where file = ? union all
+       select 1 from runs where kind = 'MAIN' and record like ? limit 1`,
+      file,
+      `%"dataMapFile":"${file}"%`,
+    );
+    return row !== undefined;
+  }
+
+  /** A file is to go with what named it: in the same transaction. */
+  async addRemoval(kind: RemovalKind, name: string): Promise<void> {
+    await this.sql.run(
+      `insert into removals (kind, name, since) values (?, ?, ${this.sql.now}) on conflict (kind, name) do nothing`,
+      kind,
+      name,
+    );
+  }
+
+  /** Names of what was added so long ago. */
+  async removals(kind: RemovalKind, milliseconds: number): Promise<string[]> {
+    const rows = await this.sql.rows(
+      `select name from removals where kind = ? and since <= ${this.sql.now} - ? order by since`,
+      kind,
+      milliseconds,
+    );
+    return rows.map(({name}) => String(name));
+  }
+
+  async forgetRemoval(kind: RemovalKind, name: string): Promise<void> {
+    await this.sql.run('delete from removals where kind = ? and name = ?', kind, name);
   }
 
   async removeInstances(runId: string): Promise<void> {

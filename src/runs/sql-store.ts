@@ -2,7 +2,7 @@
 import {FtftError} from '../errors.js';
 import {decodeEvent, encodeEvent, epochOf} from './event-codec.js';
 import {readRun, recordOf} from './run-row.js';
-import {heldStates, isHeld, mayBecome, type RunState, terminalStates} from './run-state.js';
+import {heldStates, isHeld, isTerminal, mayBecome, type RunState, terminalStates} from './run-state.js';
 import type {Row, Sql} from './sql.js';
 import type {EpochMark, EventLog, Lease, LeaseQueue, MakeChange, RunStore, Store, StoredRun} from './store.js';
 import type {LogEvent, RunKind, RunRecord, StoredEvent} from './types.js';
@@ -10,6 +10,13 @@ import type {LogEvent, RunKind, RunRecord, StoredEvent} from './types.js';
 const inSql = (states: readonly RunState[]) => `(${states.map(state => `'${state}'`).join(', ')})`;
 const held = inSql(heldStates);
 const terminal = inSql(terminalStates);
+const has = {
+  run: '1 = 1',
+  log: 'exists (select 1 from events where run_id = runs.id and seq < runs.next_seq - 1)',
+  model: `record like '%"modelUri":"%'`,
+};
+/** A log is removed piece by piece: it may be large. */
+const eventsPerRemoval = 500;
 /** Every reader wants the place in the queue: runs that are ahead, and the run itself. */
 const columns = `runs.*, case state when 'PENDING' then (
     select count(*) from runs ahead where ahead.state = 'PENDING' and (ahead.priority > runs.priority
@@ -43,10 +50,11 @@ class SqlRunStore implements RunStore {
         lostLeases,
       };
       await this.sql.run(
-        `insert into runs (id, uid, request_id, request_digest, kind, state, priority, created_at, record, caller)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `insert into runs (id, uid, request_id, request_digest, kind, state, priority, created_at, record, caller,
+           ended_at)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         ...[id, uid, request?.id ?? null, request?.digest ?? null, kind, state, spec.priority, createTime],
-        ...[recordOf(stored), run.caller ?? null],
+        ...[recordOf(stored), run.caller ?? null, isTerminal(state) ? createTime : null],
       );
       return (await this.get(id))!.run;
     });
@@ -55,6 +63,16 @@ class SqlRunStore implements RunStore {
   async get(id: string): Promise<StoredRun | undefined> {
     const row = await this.sql.row(`select ${columns} from runs where id = ?`, id);
     return row && readRun(row);
+  }
+
+  async endedFor(milliseconds: number, what: keyof typeof has, limit: number): Promise<RunRecord[]> {
+    const rows = await this.sql.rows(
+      `select ${columns} from runs where state in ${terminal} and ${has[what]}
+         and coalesce(ended_at, created_at) <= ${this.sql.now} - ? order by coalesce(ended_at, created_at) limit ?`,
+      milliseconds,
+      limit,
+    );
+    return rows.map(row => readRun(row).run);
   }
 
   async remove(id: string): Promise<void> {
@@ -182,9 +200,10 @@ class SqlEventLog implements EventLog {
     if (state !== before.run.state && !mayBecome(before.run.state, state))
       throw new Error(`Run ${id} must not become ${state}, it is ${before.run.state}`);
     const lease = isHeld(state) ? '' : ', lease_owner = null, lease_until = null';
+    const end = isTerminal(state) ? (after.run.endTime ?? null) : null;
     await this.sql.run(
-      `update runs set state = ?, record = ?, version = version + 1, lost_leases = ?, next_seq = ?${lease} where id = ?`,
-      ...[state, recordOf(after), after.lostLeases, nextSequence, id],
+      `update runs set state = ?, record = ?, version = version + 1, lost_leases = ?, next_seq = ?, ended_at = coalesce(ended_at, ?)${lease} where id = ?`,
+      ...[state, recordOf(after), after.lostLeases, nextSequence, end, id],
     );
   }
 
@@ -200,6 +219,15 @@ class SqlEventLog implements EventLog {
     const places = kinds.map(() => '?').join(', ');
     const select = `select seq, attempt, body from events where run_id = ? and kind in (${places}) order by seq`;
     return (await this.sql.rows(select, runId, ...kinds)).map(storedEvent);
+  }
+
+  async removeAllButLast(runId: string): Promise<void> {
+    const last = await this.lastSequence(runId);
+    const [first] = await this.read(runId, 1, 1);
+    for (let end = first?.sequence ?? last; end < last; ) {
+      end = Math.min(end + eventsPerRemoval, last);
+      await this.sql.run('delete from events where run_id = ? and seq < ?', runId, end);
+    }
   }
 
   async lastSequence(runId: string): Promise<number> {

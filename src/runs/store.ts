@@ -62,6 +62,8 @@ export interface RunStore {
    */
   insert(stored: StoredRun, request?: {id: string; digest: string}): Promise<RunRecord>;
   get(id: string): Promise<StoredRun | undefined>;
+  /** Of those that ended so many milliseconds ago, by the database's time, and still have this; the first that ended first. */
+  endedFor(milliseconds: number, what: 'run' | 'log' | 'model', limit: number): Promise<RunRecord[]>;
   /** With its log. */
   remove(id: string): Promise<void>;
   /** Inside a transaction: nobody else changes the run until its end. */
@@ -106,6 +108,8 @@ export interface EventLog {
   read(runId: string, sequence: number, limit: number): Promise<StoredEvent[]>;
   /** All of these kinds, in order. */
   readKinds(runId: string, kinds: LogEvent['kind'][]): Promise<StoredEvent[]>;
+  /** Of a run that has ended. */
+  removeAllButLast(runId: string): Promise<void>;
   /** 0 when the log is empty. */
   lastSequence(runId: string): Promise<number>;
   /** Sequences of the events that bound epochs, in order. */

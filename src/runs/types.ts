@@ -172,6 +172,8 @@ export interface RunRecord {
   startTime?: number;
   endTime?: number;
   updateTime: number;
+  /** When it may be deleted; undefined where runs are kept, or while it has not ended. Not stored. */
+  expireTime?: number;
   /** 1 is next; 0 when not pending. */
   queuePosition: number;
   /** file: URI of a folder in the hub's layout, once committed. */

@@ -55,7 +55,7 @@ export function toRun(record: RunRecord): Run {
     startTime: toDate(record.startTime),
     endTime: toDate(record.endTime),
     updateTime: toDate(record.updateTime),
-    expireTime: undefined,
+    expireTime: toDate(record.expireTime),
     queuePosition: record.queuePosition,
     modelUri: record.modelUri ?? '',
     method: toMethod(record.method),

@@ -5,6 +5,7 @@ import {Postgres} from '../../src/runs/postgres.js';
 import {createSqlStore} from '../../src/runs/sql-store.js';
 import {startPostgres} from '../support/postgres.js';
 import {catalogConformance} from './catalog-conformance.js';
+import {expiryConformance} from './expiry-conformance.js';
 import {storeConformance} from './store-conformance.js';
 import {movableClock, pendingRun} from './support/store-values.js';
 
@@ -20,6 +21,7 @@ else {
     return sql;
   };
   storeConformance('PostgreSQL', open);
+  expiryConformance('PostgreSQL', open);
   catalogConformance('PostgreSQL', open);
 
   test('of several processes that start at once on an empty database, one makes the schema and all can use it', async t => {

@@ -4,6 +4,7 @@ import {type TestContext, test} from 'node:test';
 import {createSqlStore} from '../../src/runs/sql-store.js';
 import {Sqlite} from '../../src/runs/sqlite.js';
 import {catalogConformance} from './catalog-conformance.js';
+import {expiryConformance} from './expiry-conformance.js';
 import {storeConformance} from './store-conformance.js';
 import {temporaryFolder} from './support/open-runs.js';
 import {movableClock, pendingRun} from './support/store-values.js';
@@ -14,6 +15,7 @@ const open = async (t: TestContext) => {
   return sql;
 };
 storeConformance('SQLite', open);
+expiryConformance('SQLite', open);
 catalogConformance('SQLite', open);
 
 test('what was committed is there when the file is opened again, by two processes at once too', async t => {
