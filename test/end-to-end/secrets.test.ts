@@ -24,7 +24,7 @@ test('no token, key or password is in logs, errors, metrics, traces or state', {
     .setSubject('alice')
     .setExpirationTime('-1h')
     .sign(privateKey);
-  const secrets = {good: newToken(), wrong: newToken(), hub: `hf_${newToken()}`, jwt};
+  const secrets = {good: newToken(), wrong: newToken(), hub: `hf_${newToken()}`, bucket: newToken(), jwt};
   const authority = makeAuthority();
   const pair = authority.issue('server', ...serverNames);
   const folder = temporaryFolder();
@@ -53,6 +53,7 @@ test('no token, key or password is in logs, errors, metrics, traces or state', {
         FTFT_LOG_LEVEL: 'debug',
         FTFT_OFFLINE: '1',
         FTFT_HF_TOKEN: secrets.hub,
+        AWS_SECRET_ACCESS_KEY: secrets.bucket,
         FTFT_CACHE_DIR: join(folder, 'cache'),
       },
       FTFT_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}`,
@@ -101,7 +102,7 @@ test('no token, key or password is in logs, errors, metrics, traces or state', {
     if (name.isFile() && !name.name.startsWith('tls.'))
       said.push(readFileSync(join(name.parentPath, name.name), 'latin1'));
   const keyBody = String(pair.key).split('\n')[1];
-  const parts = [secrets.good, secrets.wrong, secrets.hub, ...secrets.jwt.split('.').slice(1), keyBody];
+  const parts = [secrets.good, secrets.wrong, secrets.hub, secrets.bucket, ...secrets.jwt.split('.').slice(1), keyBody];
   for (const secret of [...parts, sha256(secrets.good)])
     assert.ok(!said.join('\n').includes(secret), `a secret that begins with ${secret.slice(0, 4)} was said`);
 });
