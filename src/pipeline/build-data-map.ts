@@ -45,7 +45,7 @@ export function buildDataMap(
   const numClasses = Math.floor((dynamics.epochs[0]?.logits.length ?? 0) / numInstances) || 0;
   const shape = mapShape({numInstances, numEpochs: dynamics.epochs.length, numClasses}, options);
   const epochs = dynamics.epochs.slice(shape.epochs.first, shape.epochs.last + 1);
-  checkColumns(epochs, shape, labels);
+  checkColumns(epochs, shape, numClasses, labels);
   const builder = new DataMapBuilder(shape);
   const columns = {
     pTrue: epochs.map(({pTrue}) => pTrue),
@@ -107,7 +107,12 @@ function checkWindow(metrics: readonly InstanceMetric[], window: number, numEpoc
 }
 
 /** The library's caller may hand in anything; columns read back from a log are right. */
-function checkColumns(epochs: EpochDynamics[], {numInstances, needsLogits}: MapShape, labels?: Int32Array): void {
+function checkColumns(
+  epochs: EpochDynamics[],
+  {numInstances, needsLogits}: MapShape,
+  numClasses: number,
+  labels?: Int32Array,
+): void {
   const numLogits = epochs[0].logits.length;
   epochs.forEach(({pTrue, isCorrect, logits}, e) => {
     const wrong = [
@@ -123,6 +128,14 @@ function checkColumns(epochs: EpochDynamics[], {numInstances, needsLogits}: MapS
   if (needsLogits && labels?.length !== numInstances)
     throw invalidFields(what, [
       {field: 'labels', description: `must be ${numInstances} gold classes, current number is ${labels?.length ?? 0}`},
+    ]);
+  const wrong = needsLogits ? labels!.findIndex(label => label < 0 || label >= numClasses) : -1;
+  if (wrong >= 0)
+    throw invalidFields(what, [
+      {
+        field: `labels[${wrong}]`,
+        description: `must be within 0 to ${numClasses - 1}, current value is ${labels![wrong]}`,
+      },
     ]);
 }
 

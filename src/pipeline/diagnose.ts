@@ -32,7 +32,8 @@ export function diagnose(map: DataMap, selection: Selection, facts: DiagnosticFa
     ...(means.length > 1 && {lastEpochGain: means[means.length - 1].pTrue - means[means.length - 2].pTrue}),
   };
   const counts = {numEpochs: means.length, numInstances, numAmbiguous: ambiguous.length, numHard: hard.length};
-  const verdict = judge({...counts, overlap}, facts, thresholds);
+  const learning = {lastAccuracy: means[means.length - 1].accuracy, lastEpochGain: measured.lastEpochGain};
+  const verdict = judge({...counts, ...learning, overlap}, facts, thresholds);
   return {...measured, ...verdict, warnings: warningsOf({...measured, ...counts}, selection, facts, thresholds)};
 }
 

@@ -9,6 +9,10 @@ export interface RegionFigures {
   numHard: number;
   /** Share of the ambiguous instances that are hard-to-learn too. */
   overlap: number;
+  /** Share of the instances that were right at the last epoch used. */
+  lastAccuracy: number;
+  /** Rise of mean pTrue in the last epoch used; undefined for one epoch. */
+  lastEpochGain?: number;
 }
 
 interface Judgement {
@@ -23,21 +27,29 @@ interface Judgement {
  * doubtful otherwise; undecided: fewer than two epochs, or an empty region, or one that holds everything. Noise: two standard errors of
  * the hypergeometric distribution.
  *
- * A reference that is known to classify no better than the majority class is ineffective whatever the overlap, and one whose accuracy
- * has gone less than thresholds.accuracySkill of the way from there to 1 is doubtful at best.
+ * A reference that is known to classify no better than the majority class, in distribution or the instances it learns from at the last
+ * epoch, is ineffective whatever the overlap: noise orders instances too. One whose accuracy in distribution has gone less than
+ * thresholds.accuracySkill of the way from there to 1 is doubtful at best.
  */
 export function judge(figures: RegionFigures, facts: DiagnosticFacts, thresholds: DiagnosticThresholds): Judgement {
   const byOverlap = judgeOverlap(figures, thresholds);
-  const {skill, words} = skillOf(facts, thresholds);
-  if (skill === undefined || byOverlap.verdict === 'undecided') return byOverlap;
+  if (byOverlap.verdict === 'undecided') return byOverlap;
   const {verdict, verdictReason} = byOverlap;
+  const majority = majorityOf(facts);
+  if (majority !== undefined && figures.lastAccuracy <= majority) {
+    const learnt = `the reference has learnt nothing: in its last epoch it was right on ${percent(figures.lastAccuracy)} of the instances, and the most frequent class makes ${percent(majority)}`;
+    return {verdict: 'ineffective', verdictReason: `${learnt}; ${verdictReason}`};
+  }
+  const {skill, words} = skillOf(facts, thresholds);
+  if (skill === undefined) return byOverlap;
   const lowered: ReferenceVerdict =
     skill <= 0 ? 'ineffective' : skill < thresholds.accuracySkill && verdict === 'effective' ? 'doubtful' : verdict;
   return {verdict: lowered, verdictReason: lowered === verdict ? verdictReason : `${words}; ${verdictReason}`};
 }
 
-function judgeOverlap(figures: RegionFigures, {overlapExcess}: DiagnosticThresholds): Judgement {
-  const {numEpochs, numInstances, numAmbiguous, numHard, overlap} = figures;
+function judgeOverlap(figures: RegionFigures, thresholds: DiagnosticThresholds): Judgement {
+  const {numEpochs, numInstances, numAmbiguous, numHard, overlap, lastEpochGain = 0} = figures;
+  const {overlapExcess} = thresholds;
   const undecided = (why: string) => ({verdict: 'undecided' as const, verdictReason: `Cannot be told: ${why}`});
   if (numEpochs < 2) return undecided(`variability needs at least 2 epochs, the map has ${numEpochs}`);
   for (const [name, count] of [
@@ -63,13 +75,18 @@ function judgeOverlap(figures: RegionFigures, {overlapExcess}: DiagnosticThresho
   const meaning = {
     effective: 'well above chance, so hard instances are being learnt',
     doubtful: 'above chance, but not clearly',
-    ineffective: 'no more than chance, so hard instances are not being learnt',
+    ineffective:
+      overlap - chance < -2 * standardError
+        ? 'below chance, so it is easy instances that look ambiguous'
+        : 'no more than chance, so hard instances are not being learnt',
   }[verdict];
+  // A longer training may still change these.
+  const isUnfinished = verdict !== 'effective' && lastEpochGain > thresholds.lastEpochGain;
   const needed = chance + overlapExcess * (1 - chance);
   return {
     verdict,
     verdictReason:
-      `${percent(overlap)} of ${numAmbiguous} ambiguous instances are hard-to-learn too: ${meaning} ` +
+      `${percent(overlap)} of ${numAmbiguous} ambiguous instances are hard-to-learn too: ${meaning}${isUnfinished ? ', and the reference was still learning when it ended' : ''} ` +
       `(chance ${percent(chance)}, noise ${percent(2 * standardError)}, effective from ${percent(needed)}; our heuristic)`,
   };
 }
@@ -79,15 +96,20 @@ export function skillOf(
   {inDistributionAccuracy: accuracy, classCounts}: DiagnosticFacts,
   {accuracySkill}: DiagnosticThresholds,
 ): {skill: number | undefined; words: string} {
-  if (accuracy === undefined || !classCounts) return {skill: undefined, words: ''};
-  const numInstances = classCounts.all.reduce((sum, count) => sum + count, 0);
-  const majority = Math.max(...classCounts.all) / numInstances;
-  if (!(majority < 1)) return {skill: undefined, words: ''};
+  const majority = majorityOf({classCounts});
+  if (accuracy === undefined || majority === undefined) return {skill: undefined, words: ''};
   const needed = majority + accuracySkill * (1 - majority);
   return {
     skill: (accuracy - majority) / (1 - majority),
     words: `the reference is right on ${percent(accuracy)} in distribution, where its most frequent class makes ${percent(majority)} and ${percent(needed)} would do`,
   };
+}
+
+/** Share of the most frequent class; undefined where the classes are not known, or are only one. */
+function majorityOf({classCounts}: DiagnosticFacts): number | undefined {
+  if (!classCounts) return undefined;
+  const majority = Math.max(...classCounts.all) / classCounts.all.reduce((sum, count) => sum + count, 0);
+  return majority > 0 && majority < 1 ? majority : undefined;
 }
 
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

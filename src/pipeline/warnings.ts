@@ -4,7 +4,7 @@ import type {DataMapDiagnostics, DiagnosticFacts, DiagnosticThresholds, Selectio
 import {percent, type RegionFigures, skillOf} from './verdict.js';
 
 type Figures = Pick<DataMapDiagnostics, 'easyRatio' | 'neverLearnedRatio' | 'lastEpochGain'> &
-  Omit<RegionFigures, 'overlap'>;
+  Omit<RegionFigures, 'overlap' | 'lastAccuracy'>;
 
 /** Most important first. */
 export function warningsOf(

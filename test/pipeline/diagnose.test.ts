@@ -136,6 +136,34 @@ test('a reference no better than the most frequent class is ineffective, and a w
   assert.equal(judged(0.99, 100).verdict, 'ineffective', 'accuracy does not make up for chance overlap');
 });
 
+test('a reference that is right on no more than the most frequent class learnt nothing, whatever its noise looks like', () => {
+  const judged = (all: number[]) =>
+    diagnose(overlapping(300), {...third, fraction: 1 / 3, rule: 'rank'}, {classCounts: {selected: [150, 150], all}});
+  // 600 of the 900 are right.
+  assert.equal(judged([600, 300]).verdict, 'ineffective');
+  assert.match(
+    judged([600, 300]).verdictReason,
+    /^the reference has learnt nothing: in its last epoch it was right on 66\.7 % of the instances, and the most frequent class makes 66\.7 %; 100\.0 %/,
+  );
+  assert.equal(judged([599, 301]).verdict, 'effective');
+});
+
+test('the reason tells overlap below chance, and a reference that had not finished, apart', () => {
+  const reason = (numShared: number, lastEpochGain: number) =>
+    diagnose(
+      overlapping(numShared),
+      {...third, fraction: 1 / 3, rule: 'rank'},
+      {thresholds: {...defaultThresholds, lastEpochGain}},
+    ).verdictReason;
+  // Mean p_true rises by 0.08 in the second and last epoch.
+  const unfinished = ', and the reference was still learning when it ended';
+  assert.match(reason(20, 1), /too: below chance, so it is easy instances that look ambiguous \(chance/);
+  assert.match(reason(100, 1), /too: no more than chance, so hard instances are not being learnt \(chance/);
+  assert.match(reason(100, 0), new RegExp(`are not being learnt${unfinished} \\(chance`));
+  assert.match(reason(130, 0), new RegExp(`but not clearly${unfinished} \\(chance`));
+  assert.doesNotMatch(reason(300, 0), new RegExp(unfinished));
+});
+
 test('thresholds are those that are given', () => {
   const judged = (thresholds: Partial<typeof defaultThresholds>) =>
     diagnose(

@@ -156,6 +156,10 @@ test('scores of logits are refused where there are none, and where columns do no
     message: /epochs\[1\]\.logits must have .* 2; it has 3/,
   });
   assert.throws(() => build([epoch]), {message: /labels must be 1 gold classes, current number is 0/});
+  for (const label of [-1, 2])
+    assert.throws(() => build([epoch], Int32Array.of(label)), {
+      message: `Cannot build a data map: labels[0] must be within 0 to 1, current value is ${label}`,
+    });
   assert.throws(() => buildDataMap({epochs: [{...epoch, pTrue: new Float32Array(2)}], instances: [0]}), {
     message: /epochs\[0\]\.p_true must have .* 1; it has 2/,
   });
