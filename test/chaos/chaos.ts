@@ -24,6 +24,8 @@ export async function chaos(engine: Engine, options: ChaosOptions): Promise<Roun
   const world = await startWorld(engine, program);
   const rounds = new Rounds(world, seed, numVariants);
   const {broken} = rounds.findings;
+  const interrupt = () => void world.end(false).finally(() => process.exit(130));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt);
   try {
     const links = new Set([...world.links.values()].map(({kind}) => kind));
     const faults = kindsOf[engine].filter(kind => !world.skipped.has(kind));
@@ -41,6 +43,7 @@ export async function chaos(engine: Engine, options: ChaosOptions): Promise<Roun
     }
     for (const line of report(engine, seed, rounds)) tell(line);
   } finally {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt);
     await world.end(broken.length > 0);
   }
   return rounds;
@@ -50,8 +53,8 @@ function report(engine: Engine, seed: number, {counts, findings}: Rounds): strin
   const faults = [...counts.faults].map(([kind, count]) => `${kind} ${count}`);
   return [
     `${engine}, seed ${seed}: ${counts.rounds} rounds; ${faults.join(', ')}`,
-    `${counts.runs} runs, ${counts.interrupted} of them interrupted, ${counts.attempts} attempts, ${counts.diskFull} failed ` +
-      `for want of room; readers connected ${counts.connections} times`,
+    `${counts.runs} runs, ${counts.interrupted} of them interrupted, ${counts.attempts} attempts, ${counts.resumed} of them ` +
+      `from a checkpoint; ${counts.diskFull} failed for want of room; readers connected ${counts.connections} times`,
     ...invariants.map(name => `${String(findings.checked.get(name)).padStart(7)} × ${name}`),
     `${findings.broken.length} broken`,
   ];

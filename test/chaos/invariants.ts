@@ -20,7 +20,8 @@ export class Findings {
 
   check(invariant: Invariant, holds: boolean, what: () => string): void {
     this.checked.set(invariant, this.checked.get(invariant)! + 1);
-    if (!holds) this.broken.push(`${invariant}: ${what()}`);
+    const fault = holds ? '' : `${invariant}: ${what()}`;
+    if (!holds && !this.broken.includes(fault)) this.broken.push(fault);
   }
 }
 

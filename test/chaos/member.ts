@@ -27,8 +27,11 @@ export class Member {
   private isWanted = true;
   private isKilled = false;
   private readonly life: Promise<void>;
+  /** Nobody outlives us. */
+  private readonly killNow = () => void this.child?.kill('SIGKILL');
 
   constructor(private readonly options: MemberOptions) {
+    process.on('exit', this.killNow);
     this.life = this.live();
   }
 
@@ -74,6 +77,7 @@ export class Member {
     this.resume();
     this.kill();
     await this.life;
+    process.off('exit', this.killNow);
   }
 
   private async live(): Promise<void> {

@@ -28,6 +28,8 @@ export interface Counts {
   /** Runs that more than one attempt was made at. */
   interrupted: number;
   attempts: number;
+  /** Attempts that went on from a checkpoint. */
+  resumed: number;
   diskFull: number;
   connections: number;
 }
@@ -35,7 +37,7 @@ export interface Counts {
 export class Rounds {
   readonly findings = new Findings();
   readonly counts: Counts = {
-    ...{rounds: 0, faults: new Map(), runs: 0, interrupted: 0, attempts: 0, diskFull: 0, connections: 0},
+    ...{rounds: 0, faults: new Map(), runs: 0, interrupted: 0, attempts: 0, resumed: 0, diskFull: 0, connections: 0},
   };
   private readonly calm: Calm[] = [];
   private readonly answers = new Map<string, string[]>();
@@ -93,6 +95,7 @@ export class Rounds {
       this.watch.isCalm = true;
       await within(endMs, Promise.all(work), 'a request is not accepted');
       const rows = await within(endMs, this.ended(), 'the runs do not end');
+      checkRequests(findings, this.answers, rows);
       const names = [...readings.keys()];
       for (const row of rows.filter(({id}) => names.includes(`runs/${id}`)))
         await this.checkRun(
@@ -100,14 +103,13 @@ export class Rounds {
           plan.submissions,
           await within(endMs, Promise.all(readings.get(`runs/${row.id}`)!), `readers of ${row.id} do not end`),
         );
-      checkRequests(findings, this.answers, rows);
     } catch (error) {
       findings.check('no process ends or fails by itself, and every run ends', false, () => String(error));
     } finally {
       stop.abort();
       await watching.stop();
     }
-    this.checkProcesses();
+    await this.checkProcesses();
     counts.rounds++;
     return [`${((performance.now() - begin) / 1000).toFixed(1)} s`, ...done];
   }
@@ -183,6 +185,7 @@ export class Rounds {
     counts.runs++;
     counts.attempts += row.attempt;
     if (row.attempt > 1) counts.interrupted++;
+    counts.resumed += events.filter(({event}) => event.kind === 'epochs-discarded' && event.firstEpoch > 0).length;
     const last = events.at(-1)?.event;
     const reason = last?.kind === 'run-changed' ? last.run.error?.reason : undefined;
     if (reason === 'DISK_FULL' && this.isDiskFilled) return void counts.diskFull++;
@@ -191,8 +194,9 @@ export class Rounds {
       row.state === 'SUCCEEDED',
       () => `run ${row.id} is ${row.state}: ${reason}`,
     );
-    if (row.state !== 'SUCCEEDED') return;
-    const {variant} = submissions.find(({requestId}) => requestId === row.requestId)!;
+    const submission = submissions.find(({requestId}) => requestId === row.requestId);
+    if (row.state !== 'SUCCEEDED' || !submission) return;
+    const {variant} = submission;
     const weights = weightsDigest(await this.world.apis[0].client!.getRun({name: `runs/${row.id}`}));
     const calm = this.calm[variant];
     findings.check(
@@ -202,10 +206,10 @@ export class Rounds {
     );
   }
 
-  private checkProcesses(): void {
+  private async checkProcesses(): Promise<void> {
     const ends = this.world.members.flatMap(({ownEnds}) => ownEnds.splice(0));
     this.findings.check('no process ends or fails by itself, and every run ends', ends.length === 0, () => ends.join());
-    const alive = this.watch.strayTrainers();
+    const alive = await this.watch.strayTrainers();
     this.findings.check('no two live writers', alive.length === 0, () => `trainers ${alive} outlive their runs`);
   }
 }

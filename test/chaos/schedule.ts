@@ -13,9 +13,9 @@ export const faultKinds = [
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
-/** SQLite lives in the one process that serves and trains. */
+/** SQLite lives in the processes that use it. */
 export const kindsOf: Record<'sqlite' | 'postgres', readonly FaultKind[]> = {
-  sqlite: ['kill-api', 'kill-trainer', 'pause-worker', 'move-clock', 'fill-disk'],
+  sqlite: ['kill-api', 'kill-worker', 'kill-trainer', 'pause-worker', 'move-clock', 'fill-disk'],
   postgres: faultKinds,
 };
 

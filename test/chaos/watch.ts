@@ -40,9 +40,15 @@ export class Watch {
     };
   }
 
-  /** Trainers seen that live although all runs have ended and their time to notice is over. */
-  strayTrainers(): number[] {
-    return [...this.trainers].filter(isTrainer);
+  /** Trainers that live although all runs have ended: an orphan notices between two steps, or when TensorFlow is loaded. */
+  async strayTrainers(): Promise<number[]> {
+    const end = performance.now() + longestOverMs;
+    for (;;) {
+      const stray = [...this.trainers].filter(isTrainer);
+      if (stray.length === 0) this.trainers.clear();
+      if (stray.length === 0 || performance.now() > end) return stray;
+      await sleep(everyMs);
+    }
   }
 
   private async look(): Promise<void> {

@@ -18,7 +18,7 @@ export type Engine = 'sqlite' | 'postgres';
 
 export const leaseMs = 1500;
 const diskBytes = 256 << 20;
-const numInstances = 160;
+const numInstances = 240;
 
 /** Some tenths of a second of training each; any number of attempts, or chance would decide which runs end. */
 const base = {dataset: 'datasets/pets', model: 'local:tiny', maxLength: 16, batchSize: 8, maxAttempts: 1000};
@@ -55,7 +55,10 @@ export interface World {
 }
 
 const roles = {
-  sqlite: [{name: 'server', role: 'all'}],
+  sqlite: [
+    {name: 'server', role: 'all'},
+    {name: 'worker', role: 'worker'},
+  ],
   postgres: [
     {name: 'api-0', role: 'api'},
     {name: 'api-1', role: 'api'},
