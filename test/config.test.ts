@@ -33,6 +33,23 @@ test('the bucket of artefacts is an s3: URL; a service of one’s own is spoken 
     });
 });
 
+test('a process that trains has one trainer for each accelerator, and one that takes calls alone has none', () => {
+  const devices = (env: NodeJS.ProcessEnv) => readConfig({FTFT_DEVICE: 'gpu', ...env}).accelerators;
+  const seen = (env: NodeJS.ProcessEnv) => devices(env).map(({CUDA_VISIBLE_DEVICES}) => CUDA_VISIBLE_DEVICES);
+  assert.deepEqual(seen({CUDA_VISIBLE_DEVICES: '2, 3'}), ['2', '3']);
+  assert.deepEqual(seen({CUDA_VISIBLE_DEVICES: '2,3', FTFT_ACCELERATORS: '3'}), ['3']);
+  assert.equal(devices({FTFT_DEVICE: 'cpu', FTFT_ACCELERATORS: '0,1'}).length, 1);
+  assert.deepEqual(devices({FTFT_ROLE: 'api', FTFT_ACCELERATORS: '0,1'}), []);
+});
+
+test('what expires is said in days, and a worker leaves it to servers', () => {
+  const env = {FTFT_RETAIN_RUNS_DAYS: '30', FTFT_RETAIN_MODELS_DAYS: '0'};
+  const day = 24 * 3_600_000;
+  assert.deepEqual(readConfig(env).retention, {runsMs: 30 * day, dynamicsMs: undefined, modelsMs: undefined});
+  assert.equal(readConfig({...env, FTFT_ROLE: 'worker'}).retention, undefined);
+  assert.throws(() => readConfig({FTFT_RETAIN_RUNS_DAYS: 'long'}), /FTFT_RETAIN_RUNS_DAYS: it must be a whole number/);
+});
+
 test('trainers are told no secret of their parent', () => {
   const secrets = {FTFT_DATABASE_URL: 'postgresql://u:p@h/d', HF_TOKEN: 'a', AWS_SECRET_ACCESS_KEY: 'b'};
   const env = {...secrets, FTFT_HF_TOKEN: 'c', AWS_SESSION_TOKEN: 'd', PATH: '/bin', FTFT_DEVICE: 'cpu'};

@@ -59,6 +59,27 @@ test('a running run is cancelled within a batch; its committed epochs stay, and 
   assert.deepEqual(states, ['PENDING', 'RUNNING', 'CANCELLING', 'CANCELLED']);
 });
 
+test('a worker with two accelerators trains two runs at once, by priority, and the third when one is free', async t => {
+  const runs = await openRuns(t, {accelerators: [undefined, undefined]});
+  await importPets(runs);
+  for (const [id, priority] of [
+    ['low', -1],
+    ['first', 0],
+    ['urgent', 1],
+  ] as const)
+    await runs.trainReference({...slow, id, spec: {...slow.spec, priority}});
+  runs.start();
+  const both = await waitUntil(runs, 'first', ({progress}) => progress.steps > 3);
+  const urgent = await waitUntil(runs, 'urgent', ({progress}) => progress.steps > 3);
+  assert.deepEqual([both.state, urgent.state], ['RUNNING', 'RUNNING']);
+  assert.equal((await runs.getRun('low')).queuePosition, 1);
+  assert.ok((await runs.getRun('urgent')).startTime! <= both.startTime!);
+  await runs.cancelRun('first', '');
+  await waitUntil(runs, 'low', ({state}) => state === 'RUNNING');
+  for (const id of ['low', 'urgent']) await runs.cancelRun(id, '');
+  for (const id of ['low', 'urgent']) await waitForEnd(runs, id);
+});
+
 test('a pending run is cancelled at once', async t => {
   const runs = await openRuns(t);
   await importPets(runs);
