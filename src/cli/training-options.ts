@@ -23,6 +23,7 @@ export interface TrainingOptions extends ClientOptions {
   precision?: Precision;
   seed?: number;
   evaluate?: string[];
+  test?: string[];
   evaluationInterval?: number;
   executionTimeout?: number;
   maxAttempts?: number;
@@ -61,6 +62,7 @@ export function addTrainingOptions(command: Command): Command {
     )
     .option('--seed <n>', 'seed of head, order and dropout (server default 0)', integer(0, uint32))
     .option('--evaluate <splits>', 'splits to evaluate, a,b,c; all but the train split when left out', list)
+    .option('--test <splits>', 'splits to evaluate once, with the weights that the run keeps, a,b,c', list)
     .option('--evaluation-interval <steps>', 'steps between two evaluations; an epoch when left out', integer(1))
     .option('--execution-timeout <seconds>', 'longest execution, all attempts together', integer(1))
     .option('--max-attempts <n>', 'tries when workers die (server default 3)', integer(1))
@@ -84,6 +86,7 @@ export function toSpec(dataset: string, trainSplit: string, options: TrainingOpt
     dataset,
     trainSplit,
     evaluationSplits: options.evaluate,
+    testSplits: options.test,
     model: options.model,
     layers: options.layers,
     maxLength: options.maxLength,

@@ -33,7 +33,7 @@ export async function* keepBest(
 }
 
 /** Moments of the optimizer stay as they are: training is over. */
-function putBack(classifier: Classifier, weights: NamedTensor[]): void {
+export function putBack(classifier: Classifier, weights: NamedTensor[]): void {
   const names = new Set(weights.map(({name}) => name));
   classifier.restore([...weights, ...classifier.state().filter(({name}) => !names.has(name))]);
 }

@@ -35,6 +35,8 @@ export interface WorkPlan {
   /** Tokens of each instance of each evaluation set. */
   evaluationSets: Int32Array[];
   numRounds: number;
+  /** The same of each set that is evaluated once. */
+  testSets?: Int32Array[];
 }
 
 /** What is to be done; tokens: with padding. */
@@ -58,7 +60,8 @@ export function planWork(plan: WorkPlan): Work {
   const whole = wholeEpochs === 0 ? nothing : countSteps(plan, 0, epochSteps);
   const rest = countSteps(plan, wholeEpochs, totalSteps - wholeEpochs * epochSteps);
   const total = (key: keyof StepCounts) => wholeEpochs * whole[key] + rest[key];
-  const round = countRound(plan);
+  const round = countRound(plan.shape, plan.evaluationSets);
+  const test = countRound(plan.shape, plan.testSets ?? []);
   return {
     steps: totalSteps,
     instances: total('instances'),
@@ -66,8 +69,8 @@ export function planWork(plan: WorkPlan): Work {
     realTokens: total('realTokens'),
     trainingFlops: total('flops'),
     wholeEpochs,
-    predictions: numRounds * round.batches,
-    predictionFlops: numRounds * round.flops,
+    predictions: numRounds * round.batches + test.batches,
+    predictionFlops: numRounds * round.flops + test.flops,
   };
 }
 
@@ -147,7 +150,7 @@ function countSteps(
   return counts;
 }
 
-function countRound({shape, evaluationSets}: WorkPlan): {batches: number; flops: number} {
+function countRound(shape: EncoderShape, evaluationSets: Int32Array[]): {batches: number; flops: number} {
   const flopsOf = forwardFlops(shape);
   let batches = 0;
   let flops = 0;

@@ -121,6 +121,15 @@ export class AttemptWriter {
     }
   }
 
+  /** Beside those of the weights that the run keeps; false when the lease is void. */
+  async tested({evaluations, spent}: Extract<FromTrainer, {kind: 'tested'}>): Promise<boolean> {
+    this.live.spend(spent);
+    return await this.append(before => {
+      const run = {...before.run, evaluations: [...before.run.evaluations, ...evaluations]};
+      return {stored: {...before, run}, events: [{kind: 'evaluations-made', evaluations, cost: run.cost}]};
+    });
+  }
+
   /** Chunks, commit and checkpoint in one transaction; false when the lease is void. */
   async epoch({event, spent, checkpoint}: Extract<FromTrainer, {kind: 'epoch'}>): Promise<boolean> {
     const {epoch, steps, trainLoss, dynamics, warnings} = event;

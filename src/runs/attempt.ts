@@ -153,6 +153,9 @@ export class Attempt {
         if (await this.writer.checkpoint(message)) await this.goOn();
         else this.fence();
         return;
+      case 'tested':
+        if (!(await this.writer.tested(message))) this.fence();
+        return;
       case 'done':
         this.trained = message;
         return;

@@ -69,6 +69,11 @@ export class Datasets {
     return {split: name, isOutOfDistribution, file: await this.files.fetch(file), sha256: file};
   }
 
+  /** In the order of the names. */
+  async sources(dataset: string, names: string[]): Promise<SplitSource[]> {
+    return await Promise.all(names.map(name => this.source(dataset, name)));
+  }
+
   /** Of a split that exists. */
   async instanceCount(dataset: string, name: string): Promise<number> {
     return (await this.split(dataset, name)).split.instanceCount;

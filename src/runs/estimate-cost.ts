@@ -24,6 +24,7 @@ export interface PlannedRun {
 interface Texts {
   train: Int32Array;
   evaluationSets: Int32Array[];
+  testSets: Int32Array[];
 }
 
 export class CostEstimates {
@@ -70,30 +71,39 @@ export class CostEstimates {
         await loadTokens(source, tokenizer, {folder: this.tokensFolder, maxLength: spec.maxLength, numClasses}),
       );
     };
-    const evaluationSets: Int32Array[] = [];
-    for (const split of spec.evaluationSplits) evaluationSets.push(await lengths(split));
-    return {train: await lengths(spec.trainSplit), evaluationSets};
+    const each = async (splits: string[]) => {
+      const found: Int32Array[] = [];
+      for (const split of splits) found.push(await lengths(split));
+      return found;
+    };
+    return {
+      train: await lengths(spec.trainSplit),
+      evaluationSets: await each(spec.evaluationSplits),
+      testSets: await each(spec.testSplits ?? []),
+    };
   }
 }
 
-function planOf({run, model, instances}: PlannedRun, {train, evaluationSets}: Texts): WorkPlan {
+function planOf({run, model, instances}: PlannedRun, {train, evaluationSets, testSets}: Texts): WorkPlan {
   const {spec, progress, earlyStopping} = run;
   const {totalSteps} = progress;
   const interval = earlyStopping?.evaluationIntervalSteps ?? spec.evaluationIntervalSteps;
   return {
     ...{shape: model.shape, lengths: train, batchSize: spec.batchSize, seed: spec.seed, totalSteps, evaluationSets},
+    testSets,
     instances: instances ?? Int32Array.from(train, (_, i) => i),
     numRounds: evaluationSets.length === 0 ? 0 : numEvaluations(totalSteps, interval),
   };
 }
 
 /** All instances, the whole length, evaluated once an epoch as a reference run is. */
-function ermPlan({spec}: RunRecord, model: CheckedModel, {train, evaluationSets}: Texts): WorkPlan {
+function ermPlan({spec}: RunRecord, model: CheckedModel, {train, evaluationSets, testSets}: Texts): WorkPlan {
   const {batchSize, epochs, seed} = spec;
   const totalSteps = ermSteps(train.length, batchSize, epochs);
   const interval = stepsPerEpoch(train.length, batchSize);
   return {
     ...{shape: model.shape, lengths: train, batchSize, seed, totalSteps, evaluationSets},
+    testSets,
     instances: Int32Array.from(train, (_, i) => i),
     numRounds: evaluationSets.length === 0 ? 0 : numEvaluations(totalSteps, interval),
   };

@@ -21,10 +21,10 @@ const predictions = {most: 9, seconds: 4};
 /** Throws as a training does. What is trained is thrown away. */
 export async function measureRates(job: MeasureJob, load: LoadClassifier, signal: AbortSignal): Promise<Rates> {
   const meter = new TrainerMeter();
-  const {dataset, evaluationSets, classifier} = await prepare(job, load, signal, meter);
+  const {dataset, evaluationSets, testSets, classifier} = await prepare(job, load, signal, meter);
   try {
     await takeSteps(job, classifier, dataset, meter, signal);
-    await predict(classifier, evaluationSets, signal);
+    await predict(classifier, [...evaluationSets, ...testSets], signal);
     const checkpointSeconds = await saveOnce(classifier, meter);
     const rates = meter.rates();
     if (!rates) throw new Error('A measurement made fewer than two steps');

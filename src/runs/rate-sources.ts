@@ -56,7 +56,7 @@ export class RateSources {
     for await (const run of latestRuns(this.context.store.runs)) {
       if (run.state !== 'SUCCEEDED' || !isSameModel(run.spec, spec)) continue;
       const rates = (await this.context.store.runs.get(run.id))?.work.rates;
-      if (!rates || (spec.evaluationSplits.length > 0 && !rates.prediction)) continue;
+      if (!rates || (evaluatedSplits(spec).length > 0 && !rates.prediction)) continue;
       const isSameTexts = areSameTexts(run.spec, spec);
       const texts = isSameTexts ? 'the same texts' : 'other texts';
       const note = `Rates of runs/${run.id}: the same model, depth, precision and batch size on ${texts}`;
@@ -68,8 +68,9 @@ export class RateSources {
   }
 
   private async measureOnce(spec: TrainingSpec, subject: Subject): Promise<FoundRates> {
-    const {model, layers, precision, batchSize, dataset, trainSplit, maxLength, evaluationSplits} = spec;
-    const key = JSON.stringify([model, layers, precision, batchSize, dataset, trainSplit, maxLength, evaluationSplits]);
+    const {model, layers, precision, batchSize, dataset, trainSplit, maxLength} = spec;
+    const evaluated = evaluatedSplits(spec);
+    const key = JSON.stringify([model, layers, precision, batchSize, dataset, trainSplit, maxLength, evaluated]);
     const known = this.measured.get(key) ?? this.measure(spec, subject);
     this.measured.set(key, known);
     const [oldest] = this.measured.keys();
@@ -86,7 +87,8 @@ export class RateSources {
       ...{spec, tokensFolder, modelFolder: model.folder, instances},
       classNames: (await datasets.get(spec.dataset)).classNames,
       train: await datasets.source(spec.dataset, spec.trainSplit),
-      evaluationSets: await Promise.all(spec.evaluationSplits.map(split => datasets.source(spec.dataset, split))),
+      evaluationSets: await datasets.sources(spec.dataset, spec.evaluationSplits),
+      testSets: await datasets.sources(spec.dataset, spec.testSplits ?? []),
     };
     const rates = await borrowDevice(signal => measureInChild({trainerEntry, trainerEnv}, job, signal));
     if (!rates)
@@ -124,6 +126,11 @@ async function measureInChild(
   if (rates) return rates;
   throw failure ?? new Error(`the process that measures is gone: ${how}`);
 }
+
+const evaluatedSplits = ({evaluationSplits, testSplits = []}: TrainingSpec): string[] => [
+  ...evaluationSplits,
+  ...testSplits,
+];
 
 const isSameModel = (one: TrainingSpec, other: TrainingSpec): boolean =>
   one.model === other.model &&

@@ -232,7 +232,8 @@ export class Runner {
       isMain: run.kind === 'MAIN',
       checkpointMs,
       train: await datasets.source(spec.dataset, spec.trainSplit),
-      evaluationSets: await Promise.all(spec.evaluationSplits.map(split => datasets.source(spec.dataset, split))),
+      evaluationSets: await datasets.sources(spec.dataset, spec.evaluationSplits),
+      testSets: await datasets.sources(spec.dataset, spec.testSplits ?? []),
       instances: work.dataMapFile === undefined ? undefined : await dataMaps.selectedInstances(work.dataMapFile),
       resume: await this.resume({run, work}),
     };
@@ -246,7 +247,7 @@ export class Runner {
     return {
       checkpoint: await files.fetchCheckpoint(run.uid, checkpoint),
       steps: checkpoint.steps,
-      rounds: await evaluationRounds(log, run.id),
+      rounds: await evaluationRounds(log, run),
       committedEpochs: await readCommittedEpochs(log, run.id),
       warned: (run.warnings ?? []).map(({code}) => code).filter(isOfTraining),
       best: best && (await files.fetchCheckpoint(run.uid, best)),

@@ -4,7 +4,9 @@ import {openCheckpoint, saveModelFolder} from '../data/checkpoint.js';
 import {loadTokenizer} from '../data/tokenizer.js';
 import type {NamedTensor} from '../data/types.js';
 import {encoderShape} from '../pipeline/cost.js';
+import {evaluate} from '../pipeline/evaluate.js';
 import {fineTuneMain} from '../pipeline/fine-tune-main.js';
+import {putBack} from '../pipeline/keep-best.js';
 import type {loadClassifier} from '../pipeline/load-classifier.js';
 import type {Rates} from '../pipeline/predict-cost.js';
 import {trainReference} from '../pipeline/train-reference.js';
@@ -16,7 +18,7 @@ import {TrainerMeter} from './trainer-meter.js';
 import type {CheckpointFile, FromTrainer, SplitSource, TrainerJob} from './trainer-protocol.js';
 
 export type LoadClassifier = typeof loadClassifier;
-type Progress = Extract<FromTrainer, {kind: 'event' | 'epoch' | 'checkpoint'}>;
+type Progress = Extract<FromTrainer, {kind: 'event' | 'epoch' | 'checkpoint' | 'tested'}>;
 
 export interface JobContext {
   signal: AbortSignal;
@@ -32,7 +34,7 @@ type Done = Omit<Extract<FromTrainer, {kind: 'done'}>, 'kind'>;
 /** Throws FtftErrors of training, of damaged files and of a full disk; the signal's reason when it is stopped. */
 export async function train(job: TrainerJob, load: LoadClassifier, context: JobContext): Promise<Done> {
   const meter = new TrainerMeter();
-  const {dataset, evaluationSets, classifier} = await prepare(job, load, context.signal, meter);
+  const {dataset, evaluationSets, testSets, classifier} = await prepare(job, load, context.signal, meter);
   try {
     const {resume, instances} = job;
     const loaded = resume && (await loadCheckpoint(resume.checkpoint));
@@ -46,22 +48,33 @@ export async function train(job: TrainerJob, load: LoadClassifier, context: JobC
       : trainReference(classifier, dataset, options);
     for await (const event of events) await teller.tell(event);
     const {best} = teller;
-    const tensors = best ? (await loadCheckpoint(best)).state : classifier.weights();
-    const modelFolder = await saveModel(job, classifier, tensors, meter);
+    if (best) putBack(classifier, (await loadCheckpoint(best)).state);
+    if (testSets.length > 0) await teller.test(testSets);
+    const modelFolder = await saveModel(job, classifier, meter);
     const rates: Rates | undefined = resume ? undefined : meter.rates();
-    return {modelFolder, spent: meter.spent, keptSteps: best?.steps ?? teller.steps, rates};
+    return {modelFolder, spent: meter.spent, keptSteps: teller.keptSteps, rates};
   } finally {
     classifier.dispose();
   }
 }
 
+interface Prepared {
+  dataset: TokenizedDataset;
+  evaluationSets: EvaluationSet[];
+  testSets: EvaluationSet[];
+  classifier: MeteredClassifier;
+}
+
 /** Texts as tokens, and the model. */
 export async function prepare(
-  job: Pick<TrainerJob, 'spec' | 'classNames' | 'modelFolder' | 'tokensFolder' | 'train' | 'evaluationSets'>,
+  job: Pick<
+    TrainerJob,
+    'spec' | 'classNames' | 'modelFolder' | 'tokensFolder' | 'train' | 'evaluationSets' | 'testSets'
+  >,
   load: LoadClassifier,
   signal: AbortSignal,
   meter: TrainerMeter,
-): Promise<{dataset: TokenizedDataset; evaluationSets: EvaluationSet[]; classifier: MeteredClassifier}> {
+): Promise<Prepared> {
   const {spec, classNames, modelFolder} = job;
   const {config} = await openCheckpoint(modelFolder);
   const began = performance.now();
@@ -75,6 +88,8 @@ export async function prepare(
   const dataset = await tokens(job.train);
   const evaluationSets: EvaluationSet[] = [];
   for (const source of job.evaluationSets) evaluationSets.push({...source, dataset: await tokens(source)});
+  const testSets: EvaluationSet[] = [];
+  for (const source of job.testSets) testSets.push({...source, dataset: await tokens(source)});
   const tokensSeconds = secondsSince(began);
 
   const {seed, weightDecay} = spec;
@@ -88,7 +103,7 @@ export async function prepare(
   const shape = encoderShape(config, spec.layers || config.numHiddenLayers, classNames.length);
   const classifier = new MeteredClassifier(loaded, shape);
   meter.loaded(classifier, tokensSeconds);
-  return {dataset, evaluationSets, classifier};
+  return {dataset, evaluationSets, testSets, classifier};
 }
 
 function trainingOptions(
@@ -113,6 +128,7 @@ class Teller {
   best: (CheckpointFile & {steps: number}) | undefined;
   steps: number;
   private savedAt = performance.now();
+  private committedEpochs: number;
 
   constructor(
     private readonly job: TrainerJob,
@@ -122,6 +138,7 @@ class Teller {
   ) {
     this.best = job.resume?.best;
     this.steps = job.resume?.steps ?? 0;
+    this.committedEpochs = job.resume?.committedEpochs.length ?? 0;
   }
 
   isCheckpointDue(): boolean {
@@ -132,6 +149,7 @@ class Teller {
     const {meter, context} = this;
     const began = performance.now();
     if (event.kind === 'epoch' || event.kind === 'checkpoint') {
+      if (event.kind === 'epoch') this.committedEpochs++;
       const partialEpoch = event.kind === 'checkpoint' ? event.partialEpoch : undefined;
       const checkpoint = await this.save(`step-${event.steps}`, this.classifier.state(), partialEpoch);
       const checkpointSeconds = secondsSince(began);
@@ -146,6 +164,21 @@ class Teller {
     const best = await this.saveBest(event);
     await context.tell({kind: 'event', event, spent: meter.spent, ...(best && {best})});
     if (event.kind === 'step') meter.step(event, event.seconds + secondsSince(began));
+  }
+
+  /** Steps behind the weights that the run keeps. */
+  get keptSteps(): number {
+    return this.best?.steps ?? this.steps;
+  }
+
+  /** The classifier has the weights that the run keeps. */
+  async test(sets: EvaluationSet[]): Promise<void> {
+    const {meter, context, committedEpochs} = this;
+    const began = performance.now();
+    const at = {steps: this.keptSteps, committedEpochs, signal: context.signal};
+    const evaluations = await evaluate(this.classifier, sets, at);
+    meter.evaluated(secondsSince(began));
+    await context.tell({kind: 'tested', evaluations, spent: meter.spent});
   }
 
   private async saveBest(event: TrainingEvent): Promise<CheckpointFile | undefined> {
@@ -168,12 +201,11 @@ class Teller {
 async function saveModel(
   {folder, attempt, modelFolder: tokenizerFolder}: TrainerJob,
   classifier: MeteredClassifier,
-  tensors: NamedTensor[],
   meter: TrainerMeter,
 ): Promise<string> {
   const began = performance.now();
   const modelFolder = join(folder, `model-attempt-${attempt}`);
-  await saveModelFolder(modelFolder, {config: classifier.config(), tensors, tokenizerFolder});
+  await saveModelFolder(modelFolder, {config: classifier.config(), tensors: classifier.weights(), tokenizerFolder});
   meter.saved(secondsSince(began));
   return modelFolder;
 }

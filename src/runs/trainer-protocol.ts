@@ -39,6 +39,8 @@ export interface TrainerJob {
   checkpointMs: number;
   train: SplitSource;
   evaluationSets: SplitSource[];
+  /** Evaluated once, with the weights that the run keeps. */
+  testSets: SplitSource[];
   earlyStopping?: RunEarlyStopping;
   /** Of the ERM run of the same model. */
   baseline?: Evaluation[];
@@ -61,7 +63,7 @@ export interface TrainerJob {
 /** Texts and a model whose speed is asked for; instances: as in TrainerJob. */
 export type MeasureJob = Pick<
   TrainerJob,
-  'spec' | 'classNames' | 'modelFolder' | 'tokensFolder' | 'train' | 'evaluationSets' | 'instances'
+  'spec' | 'classNames' | 'modelFolder' | 'tokensFolder' | 'train' | 'evaluationSets' | 'testSets' | 'instances'
 >;
 
 export type ToTrainer =
@@ -89,6 +91,8 @@ export type FromTrainer =
   | {kind: 'epoch'; event: EpochEvent; spent: Spent; checkpoint: CheckpointFile}
   /** The same, inside an epoch. */
   | {kind: 'checkpoint'; steps: number; spent: Spent; checkpoint: CheckpointFile}
+  /** Training is over. */
+  | {kind: 'tested'; evaluations: Evaluation[]; spent: Spent}
   /** Folder in the hub's layout, whose name is the attempt's own. keptSteps: of the weights in it. */
   | {kind: 'done'; modelFolder: string; spent: Spent; keptSteps: number; rates: Rates | undefined}
   | {kind: 'measured'; rates: Rates}

@@ -53,7 +53,7 @@ export function planTraining(
   const filled = {...defaults, ...given} as typeof defaults & RunCreation['spec'] & TrainingSpec;
   const spec: TrainingSpec = {
     ...filled,
-    evaluationSplits: input.evaluationSplits ?? otherSplits(dataset, filled.trainSplit),
+    evaluationSplits: input.evaluationSplits ?? otherSplits(dataset, [filled.trainSplit, ...(input.testSplits ?? [])]),
     evaluationIntervalSteps: input.evaluationIntervalSteps ?? 1,
   };
   checkNumbers(spec, kind, rules);
@@ -116,8 +116,8 @@ function stepsOf({budget, method}: MainRequest, ermLength: number): number {
   return budgetSteps(ermLength, budget?.stepFraction ?? defaultStepFraction(method));
 }
 
-function otherSplits(dataset: DatasetRecord | undefined, trainSplit: string): string[] {
-  return (dataset?.splits ?? []).map(({name}) => name).filter(name => name !== trainSplit);
+function otherSplits(dataset: DatasetRecord | undefined, without: string[]): string[] {
+  return (dataset?.splits ?? []).map(({name}) => name).filter(name => !without.includes(name));
 }
 
 function checkNumbers(spec: TrainingSpec, kind: 'REFERENCE' | 'MAIN', rules: FieldRules): void {
@@ -143,10 +143,17 @@ function checkNumbers(spec: TrainingSpec, kind: 'REFERENCE' | 'MAIN', rules: Fie
 }
 
 function checkSplits(spec: TrainingSpec, dataset: DatasetRecord | undefined, rules: FieldRules): void {
-  const {evaluationSplits, trainSplit} = spec;
+  const {evaluationSplits, trainSplit, testSplits = []} = spec;
   const repeated = evaluationSplits.find((name, i) => evaluationSplits.indexOf(name) !== i);
   if (repeated !== undefined)
     rules.violate('spec.evaluation_splits', `must name each split once, ${shown(repeated)} is twice in it`);
+  const known = [...evaluationSplits, ...testSplits];
+  const again = testSplits.find((name, i) => known.indexOf(name) !== evaluationSplits.length + i);
+  if (again !== undefined)
+    rules.violate(
+      'spec.test_splits',
+      `must name each split once, and none of evaluation_splits: ${shown(again)} is twice in them`,
+    );
   if (!dataset) return;
   const names = dataset.splits.map(({name}) => name);
   const check = (field: string, name: string) => {
@@ -159,6 +166,9 @@ function checkSplits(spec: TrainingSpec, dataset: DatasetRecord | undefined, rul
   check('spec.train_split', trainSplit);
   evaluationSplits.forEach((name, i) => {
     check(`spec.evaluation_splits[${i}]`, name);
+  });
+  testSplits.forEach((name, i) => {
+    check(`spec.test_splits[${i}]`, name);
   });
 }
 

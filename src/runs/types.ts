@@ -67,6 +67,8 @@ export interface TrainingSpec {
   discardLogits?: boolean;
   /** What the learning-rate schedule spans. */
   scheduleSpan?: 'STEP_BUDGET' | 'ERM_LENGTH';
+  /** Evaluated once, with the weights that the run keeps. */
+  testSplits?: string[];
 }
 
 /** Every default filled in. */

@@ -73,6 +73,7 @@ function toSpec(spec: TrainingSpec): WireSpec {
     precision: Precision[`PRECISION_${spec.precision}`],
     executionTimeout: toDuration(executionTimeoutMs),
     discardLogits: spec.discardLogits ?? false,
+    testSplits: spec.testSplits ?? [],
     scheduleSpan: ScheduleSpan[`SCHEDULE_SPAN_${spec.scheduleSpan ?? 'STEP_BUDGET'}`],
   };
 }

@@ -13,11 +13,15 @@ export function fromSpec(spec: TrainingSpec | undefined, checks: RequestChecks):
   spec.evaluationSplits.forEach((split, index) => {
     checks.split(`spec.evaluation_splits[${index}]`, split);
   });
+  spec.testSplits.forEach((split, index) => {
+    checks.split(`spec.test_splits[${index}]`, split);
+  });
   return withoutUndefined({
     dataset: checks.name('spec.dataset', 'datasets', spec.dataset),
     model: checks.required('spec.model', spec.model),
     trainSplit: spec.trainSplit || undefined,
     evaluationSplits: spec.evaluationSplits.length > 0 ? spec.evaluationSplits : undefined,
+    testSplits: spec.testSplits.length > 0 ? spec.testSplits : undefined,
     layers: spec.layers || undefined,
     maxLength: spec.maxLength || undefined,
     epochs: spec.epochs || undefined,

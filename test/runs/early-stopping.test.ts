@@ -13,9 +13,12 @@ import {faults} from './support/faults.js';
 import {KilledServer} from './support/killed-server.js';
 import {
   allEvents,
+  bytes,
   creation,
   digests,
+  header,
   importPets,
+  lines,
   openRuns,
   runsOptions,
   temporaryFolder,
@@ -111,6 +114,39 @@ test('a run that is killed again and again stops where an undisturbed one does, 
   assert.deepEqual(roundsOf(events).at(-1)?.watch, roundsOf(calmEvents).at(-1)?.watch);
 });
 
+test('test splits are evaluated once, with the weights of the best round, and are watched by nothing', async t => {
+  const runs = await started(t);
+  await runs.importDataset({...header, split: 'exam', isOutOfDistribution: true}, bytes(lines(12, 'x')));
+  const plain = await waitAll(runs, stopping({id: 'plain'}, {evaluationSplits: ['ood', 'exam']}));
+  const run = await waitAll(runs, stopping({}, {testSplits: ['exam']}));
+  assert.deepEqual(
+    [run.spec.evaluationSplits, run.earlyStopping?.splits],
+    [['ood'], ['ood']],
+    'all but the test split',
+  );
+  const {keptSteps} = run.progress;
+  assert.deepEqual(
+    run.evaluations.map(({split, steps}) => [split, steps]),
+    [
+      ['ood', keptSteps],
+      ['exam', keptSteps],
+    ],
+  );
+  const watched = await waitAll(
+    runs,
+    stopping(
+      {id: 'at', earlyStopping: undefined, budget: {maxSteps: keptSteps}},
+      {
+        ...{scheduleSpan: 'ERM_LENGTH', evaluationSplits: ['exam']},
+      },
+    ),
+  );
+  assert.equal(run.evaluations[1].loss, watched.evaluations[0].loss, 'of the weights after so many steps');
+  const made = roundsOf(await allEvents(runs, 'main'));
+  assert.equal(made.filter(({evaluations}) => evaluations.some(({split}) => split === 'exam')).length, 1);
+  assert.ok(run.cost.phases!.evaluation.flops < plain.cost.phases!.evaluation.flops);
+});
+
 test('without early stopping a run keeps its last weights and evaluations', async t => {
   const runs = await started(t);
   const run = await waitAll(runs, stopping({earlyStopping: undefined, budget: {maxSteps: 25}}));
@@ -136,6 +172,12 @@ test('what cannot be is refused by the names of its fields', async t => {
   assert.deepEqual(await fieldsOf(early({splits: ['ood', 'ood']})), ['early_stopping.splits']);
   assert.deepEqual(await fieldsOf(early({evaluationIntervalSteps: 0})), ['early_stopping.evaluation_interval_steps']);
   assert.deepEqual(await fieldsOf(early({}), {evaluationSplits: []}), ['early_stopping']);
+  assert.deepEqual(await fieldsOf({}, {evaluationSplits: ['ood'], testSplits: ['ood']}), ['spec.test_splits']);
+  assert.deepEqual(await fieldsOf({}, {testSplits: ['exam', 'exam']}), [
+    'spec.test_splits',
+    'spec.test_splits[0]',
+    'spec.test_splits[1]',
+  ]);
   assert.deepEqual(await fieldsOf({budget: {maxSteps: 241}}, {scheduleSpan: 'ERM_LENGTH'}), ['spec.schedule_span']);
   assert.deepEqual(await runs.countRuns(), []);
 });

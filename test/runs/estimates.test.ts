@@ -6,7 +6,7 @@ import type {MainCreation, RunCreation} from '../../src/runs/api.js';
 import type {RunsWithLife} from '../../src/runs/create-runs.js';
 import type {CostEstimate, RunRecord} from '../../src/runs/types.js';
 import {faults} from './support/faults.js';
-import {creation, importPets, openRuns, waitForEnd, waitUntil} from './support/open-runs.js';
+import {bytes, creation, header, importPets, lines, openRuns, waitForEnd, waitUntil} from './support/open-runs.js';
 
 const asked = {validateOnly: true, wantsEstimate: true};
 
@@ -28,7 +28,8 @@ async function trained(runs: RunsWithLife, request: RunCreation): Promise<RunRec
 
 test('steps, tokens and operations of an estimate are those that the run then has', async t => {
   const runs = await started(t);
-  const request = creation({evaluationIntervalSteps: 7}, {id: 'run'});
+  await runs.importDataset({...header, split: 'exam'}, bytes(lines(12, 'x')));
+  const request = creation({evaluationIntervalSteps: 7, testSplits: ['exam']}, {id: 'run'});
   const {work, source, note} = await estimateOf(runs.trainReference({...request, ...asked}));
   assert.equal(source, 'MEASUREMENT', note);
   const {cost, progress} = await trained(runs, request);

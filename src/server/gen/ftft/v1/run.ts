@@ -549,6 +549,11 @@ export interface TrainingSpec {
   discardLogits: boolean;
   /** What the learning-rate schedule spans; the step budget when unset. */
   scheduleSpan: ScheduleSpan;
+  /**
+   * Splits evaluated once, when training is over, with the weights that the run keeps: test sets, on which early stopping cannot
+   * depend. None of them may be in evaluation_splits, which leaves them out when it is empty.
+   */
+  testSplits: string[];
 }
 
 /**
@@ -1835,6 +1840,7 @@ function createBaseTrainingSpec(): TrainingSpec {
     priority: 0,
     discardLogits: false,
     scheduleSpan: 0,
+    testSplits: [],
   };
 }
 
@@ -1896,6 +1902,9 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
     }
     if (message.scheduleSpan !== 0) {
       writer.uint32(152).int32(message.scheduleSpan);
+    }
+    for (const v of message.testSplits) {
+      writer.uint32(162).string(v!);
     }
     return writer;
   },
@@ -2065,6 +2074,14 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
             message.scheduleSpan = reader.int32() as any;
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.testSplits.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2146,6 +2163,11 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
         : isSet(object.schedule_span)
         ? scheduleSpanFromJSON(object.schedule_span)
         : 0,
+      testSplits: globalThis.Array.isArray(object?.testSplits)
+        ? object.testSplits.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.test_splits)
+        ? object.test_splits.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -2208,6 +2230,9 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
     if (message.scheduleSpan !== 0) {
       obj.scheduleSpan = scheduleSpanToJSON(message.scheduleSpan);
     }
+    if (message.testSplits?.length) {
+      obj.testSplits = message.testSplits;
+    }
     return obj;
   },
 
@@ -2237,6 +2262,7 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
     message.priority = object.priority ?? 0;
     message.discardLogits = object.discardLogits ?? false;
     message.scheduleSpan = object.scheduleSpan ?? 0;
+    message.testSplits = object.testSplits?.map((e) => e) || [];
     return message;
   },
 };
