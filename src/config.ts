@@ -3,7 +3,7 @@ import {existsSync, readdirSync} from 'node:fs';
 import {homedir} from 'node:os';
 import {join} from 'node:path';
 import {FtftError} from './errors.js';
-import type {DiagnosticThresholds} from './pipeline/types.js';
+import type {DiagnosticThresholds, WarningThresholds} from './pipeline/types.js';
 import type {Retention} from './runs/retention.js';
 
 export interface Config {
@@ -54,6 +54,8 @@ export interface Config {
   maxPendingRunsPerCaller: number;
   /** Where diagnostics of data maps draw the line, as far as that is set: docs/data-maps.md. */
   thresholds: Partial<DiagnosticThresholds>;
+  /** Where trainings are warned of; our defaults where left out. */
+  warningThresholds: Partial<WarningThresholds>;
   /** OTLP/HTTP endpoint of the trace collector; no spans when undefined. */
   otlpEndpoint: string | undefined;
   hubToken: string | undefined;
@@ -115,6 +117,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       100_000,
     ),
     thresholds: Object.freeze(thresholds(env)),
+    warningThresholds: Object.freeze(warningThresholds(env)),
     otlpEndpoint: env.FTFT_OTLP_ENDPOINT || undefined,
     hubUrl: env.FTFT_HUB_URL || env.HF_ENDPOINT || undefined,
     hubToken: env.FTFT_HF_TOKEN || env.HF_TOKEN || undefined,
@@ -203,8 +206,18 @@ function thresholds(env: NodeJS.ProcessEnv): Partial<DiagnosticThresholds> {
     labelShift: share(env, 'FTFT_WARN_LABEL_SHIFT'),
     neverLearned: share(env, 'FTFT_WARN_NEVER_LEARNED'),
   };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return withoutUndefined(given);
 }
+
+function warningThresholds(env: NodeJS.ProcessEnv): Partial<WarningThresholds> {
+  return withoutUndefined({
+    outOfDistributionGap: share(env, 'FTFT_WARN_OOD_GAP'),
+    lossDrop: share(env, 'FTFT_WARN_LOSS_DROP'),
+  });
+}
+
+const withoutUndefined = <T extends object>(given: T): Partial<T> =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<T>;
 
 function share(env: NodeJS.ProcessEnv, name: string): number | undefined {
   const text = env[name];

@@ -55,3 +55,13 @@ test('trainers are told no secret of their parent', () => {
   const env = {...secrets, FTFT_HF_TOKEN: 'c', AWS_SESSION_TOKEN: 'd', PATH: '/bin', FTFT_DEVICE: 'cpu'};
   assert.deepEqual(readConfig(env).accelerators, [{PATH: '/bin', FTFT_DEVICE: 'cpu'}]);
 });
+
+test('thresholds of warnings are set one by one, and are shares', () => {
+  assert.deepEqual(readConfig({FTFT_WARN_LOSS_DROP: ''}).warningThresholds, {});
+  const env = {FTFT_WARN_OOD_GAP: '0.02', FTFT_WARN_LOSS_DROP: '0.5'};
+  assert.deepEqual(readConfig(env).warningThresholds, {outOfDistributionGap: 0.02, lossDrop: 0.5});
+  assert.throws(
+    () => readConfig({FTFT_WARN_OOD_GAP: '5'}),
+    /Cannot read FTFT_WARN_OOD_GAP: it must be a number from 0 to 1/,
+  );
+});

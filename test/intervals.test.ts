@@ -1,7 +1,7 @@
 // Intervals against published and independently computed values.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {differenceInterval, wilson} from '../src/intervals.js';
+import {differenceInterval, meanAndSpread, meanInterval, wilson} from '../src/intervals.js';
 
 function close(actual: {low: number; high: number}, low: number, high: number, tolerance: number): void {
   assert.ok(
@@ -25,4 +25,12 @@ test('difference intervals equal the published ones', () => {
   close(differenceInterval(9 / 10, 10, 3 / 10, 10), 0.1705, 0.809, 5e-5);
   close(differenceInterval(10 / 10, 10, 0 / 20, 20), 0.6791, 1, 5e-5);
   close(differenceInterval(5 / 56, 56, 0 / 29, 29), -0.0381, 0.1926, 5e-5);
+});
+
+// scipy.stats.t.interval(0.95, n - 1, mean, std(ddof=1) / sqrt(n)).
+test("Student's intervals of a mean equal independently computed ones", () => {
+  close(meanInterval([1, 2, 4]), -1.46123, 6.1279, 2e-3);
+  close(meanInterval([0.5, 0.7, 0.9, 0.6, 0.8, 0.75, 0.65]), 0.577654, 0.822346, 1e-4);
+  assert.deepEqual(meanAndSpread([2, 4]), {mean: 3, spread: Math.SQRT2});
+  assert.ok(Number.isNaN(meanAndSpread([2]).spread));
 });

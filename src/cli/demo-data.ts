@@ -45,7 +45,7 @@ export async function* importDemoData(
   }
 }
 
-async function checkThere(file: string): Promise<void> {
+export async function checkThere(file: string): Promise<void> {
   await access(file).catch(() => {
     throw new FtftError(
       'FAILED_PRECONDITION',

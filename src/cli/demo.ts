@@ -2,10 +2,8 @@
 import {mkdtemp, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {FtftError} from '../errors.js';
 import {Region} from '../server/gen/ftft/v1/data_map.js';
 import type {FtftServiceClient} from '../server/gen/ftft/v1/ftft_service.js';
-import {connect} from './connect.js';
 import {describeDiagnostics} from './data-map-words.js';
 import type {DemoOptions} from './demo-command.js';
 import {importDemoData} from './demo-data.js';
@@ -15,43 +13,29 @@ import {demoIntroduction} from './demo-text.js';
 import {type DemoRuns, demoRuns} from './demo-training.js';
 import {clock, count} from './format.js';
 import {type Io, paintFor} from './io.js';
-import {type ServerProcess, startServer} from './server-process.js';
+import {withOwnServer} from './own-server.js';
+import {startServer} from './server-process.js';
 
 /** Throws the error of a run that failed; leaves no process and no state behind, however it ends. */
 export async function runDemo(options: DemoOptions, io: Io, start = startServer): Promise<void> {
   const startTime = performance.now();
   io.stdout.write(demoIntroduction(options, paintFor(io.stdout, io.env)));
   const dataDir = await mkdtemp(join(tmpdir(), 'ftft-demo-'));
-  let server: ServerProcess | undefined;
   try {
-    server = await start({...io.env, ...freePorts, FTFT_DATA_DIR: dataDir});
-    const died = new AbortController();
-    void server.ended.then(() => died.abort());
-    const signal = AbortSignal.any([io.signal, died.signal]);
-    const {client, close} = connect(server.address);
-    const runs = demoRuns(client, options, io, signal);
-    try {
-      await stages(client, runs, options, io, signal);
-    } catch (error) {
-      if (io.signal.aborted) await stopInOrder(runs, io);
-      else if (died.signal.aborted) throw serverDied(server);
-      throw error;
-    } finally {
-      close();
-    }
+    await withOwnServer({dataDir, what: 'the demo', io, start}, async (client, signal) => {
+      const runs = demoRuns(client, options, io, signal);
+      try {
+        await stages(client, runs, options, io, signal);
+      } catch (error) {
+        if (io.signal.aborted) await stopInOrder(runs, io);
+        throw error;
+      }
+    });
   } finally {
-    await server?.stop();
     await rm(dataDir, {recursive: true, force: true, maxRetries: 3});
   }
   io.stdout.write(`\n  Done in ${clock((performance.now() - startTime) / 1000)}.\n`);
 }
-
-/** A server of its own, for nobody else, whatever the environment says of others. */
-const freePorts = {
-  ...{FTFT_HOST: '127.0.0.1', FTFT_GRPC_PORT: '0', FTFT_HTTP_PORT: '0', FTFT_HEALTH_PORT: '0'},
-  ...{FTFT_AUTH_FILE: '', FTFT_TLS_CERT_FILE: '', FTFT_TLS_KEY_FILE: '', FTFT_TLS_CLIENT_CA_FILE: ''},
-  FTFT_TLS_REQUIRE_CLIENT_CERT: '',
-};
 
 async function stages(
   client: FtftServiceClient,
@@ -104,14 +88,4 @@ async function stages(
 async function stopInOrder(runs: DemoRuns, io: Io): Promise<void> {
   io.stderr.write('\n  Stopping: cancelling the run and ending the server (Ctrl-C again to end at once)\n');
   await runs.cancelCurrent();
-}
-
-function serverDied(server: ServerProcess): FtftError {
-  const tail = server
-    .log()
-    .slice(-8)
-    .map(line => `\n  ${line}`);
-  return new FtftError('INTERNAL', `The server ended in the middle of the demo; its last lines:${tail.join('')}`, {
-    reason: 'SERVER_ENDED',
-  });
 }

@@ -72,6 +72,24 @@ export async function* firstLines(bytes: AsyncIterable<Uint8Array>, numLines: nu
 /** A message without a part, which no server takes: a stream that breaks off could look like one that ends. */
 export const unfinished = {part: undefined};
 
+/** What comes after so many lines. */
+export async function* withoutFirstLines(
+  bytes: AsyncIterable<Uint8Array>,
+  numLines: number,
+): AsyncGenerator<Uint8Array> {
+  let left = numLines;
+  for await (const piece of bytes) {
+    let start = 0;
+    while (left > 0) {
+      const newline = piece.indexOf(10, start);
+      if (newline < 0) break;
+      start = newline + 1;
+      left--;
+    }
+    if (left === 0) yield piece.subarray(start);
+  }
+}
+
 /** Whole or nothing: the server keeps a split only when every row was right. */
 export async function importFiles(
   client: FtftServiceClient,

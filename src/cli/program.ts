@@ -1,6 +1,7 @@
 // The command line → one verb → an exit code. What each verb does is in its own file.
 import {Command, CommanderError} from 'commander';
 import {readConfig} from '../config.js';
+import {addCompare} from './compare-command.js';
 import {addBuildDataMap, addCompareDataMaps} from './data-map-command.js';
 import {addDataMaps} from './data-maps-command.js';
 import {addDemo} from './demo-command.js';
@@ -71,6 +72,7 @@ function createProgram(io: Io): Command {
     addExportDynamics,
     addExportSubset,
     addToken,
+    addCompare,
     addDemo,
   ])
     add(program, io);

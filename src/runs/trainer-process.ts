@@ -19,7 +19,7 @@ export function serveTrainer(loadClassifier: LoadClassifier): void {
       committed = resolve;
     });
     await send(message);
-    if (message.kind !== 'event') await isCommitted;
+    if (message.kind === 'epoch' || message.kind === 'checkpoint') await isCommitted;
     // A step may never leave the microtask queue: messages and the end of the parent are heard in a turn of the loop.
     await nextTurn();
   };

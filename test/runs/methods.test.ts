@@ -6,7 +6,7 @@ import {methods} from '../../src/pipeline/methods.js';
 import type {MainCreation} from '../../src/runs/api.js';
 import type {RunsWithLife} from '../../src/runs/create-runs.js';
 import type {DataMapRecord, RunRecord} from '../../src/runs/types.js';
-import {allEvents, creation, importPets, openRuns, waitForEnd} from './support/open-runs.js';
+import {allEvents, bytes, creation, header, importPets, lines, openRuns, waitForEnd} from './support/open-runs.js';
 
 /** A reference of local:tiny, and its map of a third of the instances. */
 async function withMap(t: TestContext, modelOfMap = 'local:tiny'): Promise<{runs: RunsWithLife; map: DataMapRecord}> {
@@ -114,11 +114,25 @@ test('a run that does not learn is warned once, in its record and in its log, wh
 });
 
 test('a main run is warned where it falls further out of distribution than ERM of the same model', async t => {
-  const {runs} = await withMap(t);
-  const {evaluations} = await runs.getRun('reference');
-  assert.ok(evaluations.every(({isOutOfDistribution}) => isOutOfDistribution));
-  const {id} = await runs.fineTuneMain(main({method: 'hard-to-learn'}));
-  const run = await waitForEnd(runs, id);
-  const codes = (run.warnings ?? []).map(({code}) => code);
-  assert.ok(!codes.includes('OUT_OF_DISTRIBUTION_GAP'), 'there is no split in distribution to fall from');
+  const runs = await openRuns(t);
+  await runs.importDataset(header, bytes(lines(60)));
+  // In distribution the train split's own texts and labels, out of it the same with every label turned.
+  const turned = lines(400).replaceAll('"dog"', '"?"').replaceAll('"cat"}', '"dog"}').replaceAll('"?"', '"cat"');
+  await runs.importDataset({...header, split: 'near'}, bytes(lines(400)));
+  await runs.importDataset({...header, split: 'far', isOutOfDistribution: true}, bytes(turned));
+  runs.start();
+  // It learns next to nothing, and so falls less far than a model that does.
+  await runs.trainReference(creation({learningRate: 1e-9}, {id: 'erm'}));
+  await waitForEnd(runs, 'erm');
+  const map = await runs.buildDataMap({run: 'erm', validateOnly: false, selection: {fraction: 0.9, rule: 'rank'}});
+  const {id} = await runs.fineTuneMain(
+    main({dataMap: map.id, method: 'random', budget: {maxSteps: 200}}, {learningRate: 0.3}),
+  );
+  const {warnings} = await waitForEnd(runs, id);
+  assert.deepEqual(
+    warnings?.map(({code}) => code),
+    ['OUT_OF_DISTRIBUTION_GAP'],
+  );
+  const told = (await allEvents(runs, id)).filter(({event}) => event.kind === 'run-warned');
+  assert.equal(told.length, 1);
 });

@@ -11,7 +11,15 @@ import {
   type FtftServiceImplementation,
 } from '../../../src/server/gen/ftft/v1/ftft_service.js';
 import {Run, Run_Kind, Run_State, TrainingSpec} from '../../../src/server/gen/ftft/v1/run.js';
-import {fakeBlock, fakeInstances, fakeLog, fakeMap, type LoggedEvent, numInstances} from './fake-tale.js';
+import {
+  fakeBlock,
+  fakeEvaluations,
+  fakeInstances,
+  fakeLog,
+  fakeMap,
+  type LoggedEvent,
+  numInstances,
+} from './fake-tale.js';
 
 export interface FakeService {
   address: string;
@@ -30,6 +38,8 @@ export interface FakeService {
   ending: Run_State;
   /** Runs do not end by themselves. */
   isEndless: boolean;
+  /** Runs end when they are first asked for. */
+  isQuick: boolean;
   testInstances: number;
   modelUri: string;
   stop(): Promise<void>;
@@ -63,6 +73,7 @@ export async function startFakeService(port = 0): Promise<FakeService> {
     cuts: [],
     ending: Run_State.STATE_SUCCEEDED,
     isEndless: false,
+    isQuick: false,
     testInstances: 500,
     modelUri: '',
     stop: async () => server.forceShutdown(),
@@ -101,7 +112,10 @@ export function addRun(
 function goOn(fake: FakeService, run: Run): void {
   const progress = run.progress!;
   run.etag = String(Number(run.etag) + 1);
-  if (run.state === Run_State.STATE_CANCELLING) run.state = Run_State.STATE_CANCELLED;
+  if (fake.isQuick) {
+    progress.steps = progress.totalSteps;
+    end(fake, run);
+  } else if (run.state === Run_State.STATE_CANCELLING) run.state = Run_State.STATE_CANCELLED;
   else if (run.state === Run_State.STATE_PENDING) [run.state, run.queuePosition] = [Run_State.STATE_RUNNING, 0];
   else if (progress.steps < progress.totalSteps) {
     progress.steps = Math.min(progress.totalSteps, progress.steps + Math.ceil(progress.totalSteps / 4));
@@ -120,19 +134,7 @@ function end(fake: FakeService, run: Run): void {
     run.error = {code: 9, message: 'The loss was NaN at step 17', details};
     return;
   }
-  const evaluationSplits = run.spec!.evaluationSplits;
-  run.evaluations = evaluationSplits.map((split, i) => ({
-    split,
-    outOfDistribution: split.startsWith('ood'),
-    accuracy: 0.86 - 0.04 * i - (1 - share) * 0.02,
-    macroF1: 0.85 - 0.04 * i,
-    loss: 0.4,
-    instanceCount: fake.testInstances,
-    steps: run.progress!.totalSteps,
-    committedEpochs: 4,
-    accuracyInterval: undefined,
-    classCounts: [],
-  }));
+  run.evaluations = fakeEvaluations(run, share, fake.testInstances);
 }
 
 function implementation(fake: FakeService): FtftServiceImplementation {
@@ -205,13 +207,8 @@ function implementation(fake: FakeService): FtftServiceImplementation {
         throw invalid('ROWS_INVALID', `Cannot import: ${bad.field} ${bad.description}`, [bad]);
       const {dataset: name, split: splitName, outOfDistribution, classLabels} = header!;
       const split = {
-        name: splitName,
-        outOfDistribution,
-        instanceCount: lines,
-        classCounts: [0, lines],
-        digest: '',
-        createTime: undefined,
-        columns: undefined,
+        ...{name: splitName, outOfDistribution, instanceCount: lines, classCounts: [0, lines]},
+        ...{digest: '', createTime: undefined, columns: undefined},
       };
       const before = fake.datasets.get(name);
       const dataset: Dataset = {
@@ -228,19 +225,25 @@ function implementation(fake: FakeService): FtftServiceImplementation {
     },
     async trainReference(request) {
       note('trainReference', request);
+      const {labels} = request;
       if (request.spec!.epochs === 1)
         throw invalid('INVALID_FIELD', 'Cannot train: spec.epochs must be at least 2', []);
-      return {run: addRun(fake, request.runId || `run-${fake.runs.size + 1}`, Run_Kind.KIND_REFERENCE, request.spec!)};
+      return {
+        run: addRun(fake, request.runId || `run-${fake.runs.size + 1}`, Run_Kind.KIND_REFERENCE, request.spec!, {
+          labels,
+        }),
+      };
     },
     async fineTuneMain(request) {
       note('fineTuneMain', request);
-      const more = {dataMap: request.dataMap, progress: {totalSteps: 42}, modelUri: fake.modelUri};
+      const {dataMap, labels} = request;
+      const more = {dataMap, labels, progress: {totalSteps: 42}, modelUri: fake.modelUri};
       return {run: addRun(fake, request.runId || `run-${fake.runs.size + 1}`, Run_Kind.KIND_MAIN, request.spec!, more)};
     },
     async buildDataMap(request) {
       note('buildDataMap', request);
       const dataMap = fakeMap(
-        `dataMaps/map-${fake.maps.size + 1}`,
+        `dataMaps/${request.dataMapId || `map-${fake.maps.size + 1}`}`,
         found(fake.runs, request.run, 'RUN_NOT_FOUND'),
         request.selection,
       );

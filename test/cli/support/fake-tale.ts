@@ -6,7 +6,7 @@ import {
   type Selection,
 } from '../../../src/server/gen/ftft/v1/data_map.js';
 import type {InstanceBlock, StreamDynamicsResponse} from '../../../src/server/gen/ftft/v1/dynamics.js';
-import {Run, Run_State, RunWarning_Code} from '../../../src/server/gen/ftft/v1/run.js';
+import {type Evaluation, Run, Run_State, RunWarning_Code} from '../../../src/server/gen/ftft/v1/run.js';
 
 export interface LoggedEvent {
   /** Position in the stream; the token that goes on after it. */
@@ -96,6 +96,23 @@ export function fakeLog(run: Run): LoggedEvent[] {
   ];
   let place = 0;
   return events.map(event => ({place: ++place, isMark: ['caughtUp', 'completed'].includes(event?.$case ?? ''), event}));
+}
+
+/** share: of the time of ERM; the less of it, the less accurate. */
+export function fakeEvaluations({spec, progress}: Run, share: number, instanceCount: number): Evaluation[] {
+  const {evaluationSplits, testSplits} = spec!;
+  return [...evaluationSplits, ...testSplits].map((split, i) => ({
+    split,
+    outOfDistribution: split.startsWith('ood'),
+    accuracy: 0.86 - 0.04 * i - (1 - share) * 0.02,
+    macroF1: 0.85 - 0.04 * i,
+    loss: 0.4,
+    instanceCount,
+    steps: progress!.totalSteps,
+    committedEpochs: 4,
+    accuracyInterval: undefined,
+    classCounts: [],
+  }));
 }
 
 /** Instance 0 was right at no epoch; the last three are selected. */
