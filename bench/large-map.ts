@@ -16,6 +16,8 @@ export interface LargeMapOptions {
 
 interface Built {
   seconds: number;
+  /** Of all threads together. */
+  processorSeconds: number;
   /** Bytes that the process's memory had grown by at most. */
   growth: number;
   instanceCount: number;
@@ -41,6 +43,10 @@ export async function benchLargeMap({instances, epochs, rounds}: LargeMapOptions
       'ftft',
       built.map(one => one.seconds),
     );
+    const processor = measured(
+      'ftft',
+      built.map(one => one.processorSeconds),
+    );
     const growth = measured(
       'ftft',
       built.map(one => one.growth),
@@ -53,6 +59,11 @@ export async function benchLargeMap({instances, epochs, rounds}: LargeMapOptions
           what,
           ours: seconds,
           figure: {name: 'until it is stored', value: seconds.median, unit: 's', target: targets.largeMap},
+        },
+        {
+          what: `${what}: processor time of two threads`,
+          ours: processor,
+          figure: {name: 'processor time', value: processor.median, unit: 's'},
         },
         {
           what: `${what}: growth of memory`,

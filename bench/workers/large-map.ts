@@ -43,13 +43,15 @@ await answer({
     const where = {dataDir: folder, cacheDir: folder, modelDir: folder, isOffline: true, hubToken: undefined};
     const runs = await createRuns({...where, leaseMs: 10_000, maxPendingRuns: 1});
     const before = memoryOf('VmRSS');
+    const processorBefore = process.cpuUsage();
     const began = performance.now();
     const map = await runs.buildDataMap({run: runId, validateOnly: false});
     const seconds = (performance.now() - began) / 1000;
+    const {user, system} = process.cpuUsage(processorBefore);
     const growth = memoryOf('VmHWM') - before;
     await runs.close({graceMs: 0});
     const {instanceCount, selectedCount, digest} = map;
-    return {seconds, growth, instanceCount, selectedCount, digest};
+    return {seconds, processorSeconds: (user + system) / 1e6, growth, instanceCount, selectedCount, digest};
   },
 });
 

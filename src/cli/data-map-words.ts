@@ -3,6 +3,7 @@ import {
   Selection_ClassBalance as Balance,
   type CompareDataMapsResponse,
   type DataMap,
+  type DataMapDiagnostics,
   InstanceMetric,
   MetricCriterion_Order as Order,
   Region,
@@ -58,7 +59,8 @@ const metricWords = (metric: InstanceMetric): string =>
 export function describeDataMap(map: DataMap): string {
   const lines = [`${map.name}${map.final ? '' : ', of a run that still goes on'}`];
   const {fraction = 0, count: number = 0} = map.selection ?? {};
-  const asked = number > 0 ? count(number) : `${percent(fraction, 0)} %`;
+  const requested = count(map.diagnostics?.requestedCount ?? number);
+  const asked = number > 0 ? requested : `${percent(fraction, 0)} %, ${requested}`;
   lines.push(
     `selected  ${count(map.selectedCount)} of ${count(map.instanceCount)} instances, ${selectionWords(map.selection)} (${asked} asked for)`,
   );
@@ -82,10 +84,21 @@ export function describeDiagnostics(map: DataMap): string[] {
   if (balance.length > 0) lines.push(`labels    ${balance.join(', ')}`);
   if (inDistributionAccuracy !== undefined)
     lines.push(`accuracy  ${percent(inDistributionAccuracy)} % of the evaluation sets in distribution are right`);
+  lines.push(...learningLines(diagnostics));
   const verdict = verdicts[diagnostics.referenceVerdict];
   if (verdict) lines.push(`verdict   the reference is ${verdict}: ${diagnostics.referenceVerdictReason}`);
   lines.push(...diagnostics.warnings.map(warning => `warning   ${warning}`));
   return lines.flatMap(hanging);
+}
+
+/** From the first epoch used to the last: whether the reference learnt, and had finished. */
+function learningLines({epochs, lastEpochGain}: DataMapDiagnostics): string[] {
+  const [first, last] = [epochs[0], epochs.at(-1)];
+  if (!first || !last || lastEpochGain === undefined) return [];
+  const gain = `${lastEpochGain < 0 ? '−' : '+'}${Math.abs(lastEpochGain).toFixed(3)}`;
+  return [
+    `learning  mean p_true ${first.meanPTrue.toFixed(3)} in epoch ${first.epoch}, ${last.meanPTrue.toFixed(3)} in epoch ${last.epoch} (${gain} in the last one), ${percent(last.accuracy)} % right there`,
+  ];
 }
 
 /** What two maps have in common, a line a finding. */

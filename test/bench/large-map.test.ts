@@ -8,10 +8,11 @@ test('the map of a made-up log is built in processes of its own, which tell thei
     rows.map(({ours, figure}) => [ours.count, ours.unit, figure.unit]),
     [
       [2, 's', 's'],
+      [2, 's', 's'],
       [2, 'bytes', 'bytes'],
     ],
   );
-  assert.ok(rows[0].figure.value > 0.005 && rows[0].figure.value < 60);
-  assert.ok(rows[1].figure.value > 0 && rows[1].figure.value < 1e9);
+  for (const {figure} of rows) assert.ok(figure.value > 0);
+  assert.ok(rows[2].figure.value < 1e9);
   assert.deepEqual(versions, {});
 });

@@ -37,9 +37,26 @@ test('warnings follow the verdict, and a number asked for is shown as one', () =
   warned.diagnostics!.warnings = ['Ties decide: 4 instances have the very score at the edge'];
   warned.diagnostics!.inDistributionAccuracy = 0.9125;
   const words = describeDataMap(warned);
-  assert.match(words, /\(3 asked for\)/);
+  warned.diagnostics!.requestedCount = 3;
+  assert.match(describeDataMap(warned), /\(3 asked for\)/);
   assert.match(words, /^accuracy {2}91\.3 % of/m);
   assert.match(words, /\nwarning {3}Ties decide: 4 instances have the very score at the edge$/);
+});
+
+test('a share is shown with the number it makes, and learning from the first epoch used to the last', () => {
+  const told = map();
+  Object.assign(told.diagnostics!, {requestedCount: 1320, lastEpochGain: -0.0421});
+  told.diagnostics!.epochs = [0.5, 0.7, 0.6579].map((meanPTrue, at) => ({
+    ...{epoch: at + 1, accuracy: 0.905, meanPTrue, trainLoss: 0},
+  }));
+  told.selection!.fraction = 0.33;
+  assert.match(describeDataMap(told), /\(33 %, 1,320 asked for\)/);
+  assert.match(
+    describeDataMap(told).replaceAll(/\s+/g, ' '),
+    / learning mean p_true 0\.500 in epoch 1, 0\.658 in epoch 3 \(−0\.042 in the last one\), 90\.5 % right there verdict/,
+  );
+  told.diagnostics!.lastEpochGain = undefined;
+  assert.doesNotMatch(describeDataMap(told), /learning/);
 });
 
 test('selections are named as on the command line', () => {
