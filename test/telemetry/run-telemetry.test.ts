@@ -67,7 +67,8 @@ function train(
 
 test('energy counts where it is measured, and warnings by what they say', async () => {
   const {append, value} = start();
-  const spent = (joules: number) => runRecord('run', {cost: {...noCost, energy: {joules, source: 'RAPL'}}});
+  const spent = (joules: number) =>
+    runRecord('run', {state: 'RUNNING', cost: {...noCost, energy: {joules, source: 'RAPL'}}});
   append(spent(5), {kind: 'run-changed', run: spent(5)});
   append(spent(25), {kind: 'run-warned', warning: {code: 'NOT_CONVERGING', message: '', steps: 3}});
   assert.equal(await value('ftft_training_energy_joules_total{kind="reference",device="cpu"}'), 20);
@@ -104,19 +105,37 @@ test('a main run carries the region of its map, and a whole checkpoint its bare 
 
 test('a lost worker counts a lease, its waste, and the steps made again', async () => {
   const {append, value} = start();
-  const running = runRecord('run', {state: 'RUNNING', attempt: 1, progress: {...runRecord('x').progress, steps: 15}});
+  const at = (steps: number) => ({...runRecord('x').progress, steps});
+  const begun = runRecord('run', {state: 'RUNNING', attempt: 1, progress: at(0)});
+  const running = {...begun, progress: at(15)};
   append(runRecord('run'), {kind: 'run-changed', run: runRecord('run')});
-  append(running, {kind: 'run-changed', run: running});
+  append(begun, {kind: 'run-changed', run: begun});
+  append(running, {kind: 'epoch-started', epoch: 1});
   const back = runRecord('run', {
-    progress: {...running.progress, steps: 10},
+    progress: at(10),
     cost: {...noCost, wastedAcceleratorMs: 500},
   });
   append(back, {kind: 'epochs-discarded', firstEpoch: 1, steps: 10, reason: 'WORKER_LOST'});
   append(back, {kind: 'run-changed', run: back});
-  append({...running, attempt: 2}, {kind: 'run-changed', run: {...running, attempt: 2}}, 2);
+  const again = {...back, state: 'RUNNING', attempt: 2} as const;
+  append(again, {kind: 'run-changed', run: again}, 2);
+  append({...again, progress: at(15)}, {kind: 'epoch-started', epoch: 1}, 2);
   assert.equal(await value('ftft_lease_lost_total'), 1);
   assert.equal(await value('ftft_training_wasted_accelerator_seconds_total{kind="reference"}'), 0.5);
   assert.equal(await value('ftft_training_steps_total{kind="reference",model="minilm-l6@3"}'), 20);
+});
+
+test('what another worker has spent on a run between two attempts of ours is not ours to count', async () => {
+  const {append, value} = start();
+  const at = (steps: number, changes: Partial<RunRecord>) =>
+    runRecord('run', {...changes, progress: {...runRecord('x').progress, steps}});
+  const put = (run: RunRecord, attempt: number) => append(run, {kind: 'run-changed', run}, attempt);
+  put(at(0, {state: 'RUNNING', attempt: 1}), 1);
+  append(at(5, {state: 'RUNNING', attempt: 1}), {kind: 'epoch-started', epoch: 1});
+  put(at(5, {state: 'SUSPENDED', attempt: 1}), 1);
+  put(at(100, {state: 'RUNNING', attempt: 3}), 3);
+  append(at(107, {state: 'RUNNING', attempt: 3}), {kind: 'epoch-started', epoch: 4}, 3);
+  assert.equal(await value('ftft_training_steps_total{kind="reference",model="minilm-l6@3"}'), 12);
 });
 
 test('a failed run counts under its reason, and every reason is there from the start', async () => {
