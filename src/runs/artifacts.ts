@@ -23,6 +23,8 @@ export interface BlobStore {
   put(chunks: Iterable<Uint8Array>): Promise<string>;
   /** A local file with its bytes, checked; it stays for an hour at least. The error of the store's kind when it is damaged or gone. */
   fetch(sha256: string): Promise<string>;
+  /** Whether it is there, whole or damaged. */
+  has(sha256: string): Promise<boolean>;
   /** No error where there is none. */
   remove(sha256: string): Promise<void>;
   list(): AsyncIterable<StoredBlob>;
@@ -53,5 +55,7 @@ export interface Artifacts {
   splits: BlobStore;
   dataMaps: BlobStore;
   runs: RunFiles;
+  /** True where no other database names what is here: the first one that asks has the place. */
+  isOwn(databaseId: string): Promise<boolean>;
   close(): Promise<void>;
 }

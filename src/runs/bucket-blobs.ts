@@ -69,6 +69,11 @@ export class BucketBlobs implements BlobStore {
     if (!isThere) throw this.options.damaged(source, 'it is not there');
   }
 
+  async has(sha256: string): Promise<boolean> {
+    for await (const {key} of this.bucket.list(this.key(sha256))) return key === this.key(sha256);
+    return false;
+  }
+
   async remove(sha256: string): Promise<void> {
     await this.bucket.remove([this.key(sha256)]);
     await this.cache.remove(sha256);

@@ -8,6 +8,7 @@ import type {DiagnosticThresholds, WarningThresholds} from '../pipeline/types.js
 import {type AcceptOptions, RunAcceptance} from './accept-run.js';
 import type {Runs} from './api.js';
 import type {StepTelemetry} from './attempt-writer.js';
+import {BlobSweep} from './blob-sweep.js';
 import {changeRun} from './change-run.js';
 import {DataMaps} from './data-maps.js';
 import {Datasets} from './datasets.js';
@@ -33,6 +34,7 @@ import {isTerminal} from './run-state.js';
 import {Runner} from './runner.js';
 import {SqlCatalog} from './sql-catalog.js';
 import {createSqlStore} from './sql-store.js';
+import {SqlSweep} from './sql-sweep.js';
 import type {RunRecord, StoredEvent} from './types.js';
 import {Wakeups} from './wakeups.js';
 
@@ -90,6 +92,7 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
   const catalog = new SqlCatalog(sql);
   const store = createSqlStore(sql);
   const tokenKey = await catalog.setting('token_key', () => randomBytes(32));
+  const databaseId = (await catalog.setting('database_id', () => randomBytes(16))).toString('hex');
   const wakeups = new Wakeups();
   const eventListeners: ((run: RunRecord, stored: StoredEvent) => void)[] = [];
   const stepListeners: ((step: StepTelemetry) => void)[] = [];
@@ -146,10 +149,11 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     return stored.run;
   };
 
+  const sweep = new BlobSweep({sql: new SqlSweep(sql), artifacts, owner, databaseId, logger});
   const removals = new Removals({
     ...{catalog, logger},
     removeRunFiles: uid => artifacts.runs.removeAll(uid),
-    removeMapFile: sha256 => artifacts.dataMaps.remove(sha256),
+    removeMapFile: sha256 => sweep.removeUnnamed('data-map', sha256),
   });
   const expiry = retention && new RetentionJob(retention, {store, catalog, removals, logger, onAppended});
   const shown = (run: RunRecord): RunRecord =>
@@ -230,12 +234,14 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     start() {
       runner.start();
       expiry?.start();
+      if (retention) sweep.start();
     },
     stopClaiming: () => runner.stopClaiming(),
     async close({graceMs}) {
       if (isClosed) return;
       isClosed = true;
       await expiry?.close();
+      await sweep.close();
       await runner.close(graceMs);
       energy?.close();
       await artifacts.close();

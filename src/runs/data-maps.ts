@@ -20,6 +20,7 @@ import {mapFromLog} from './map-from-log.js';
 import {checkCount, planSelection, what} from './map-request.js';
 import {notFound, requestIdReused} from './not-found.js';
 import {readPageBy} from './pages.js';
+import {putNamed} from './put-named.js';
 import type {RunInstances} from './run-instances.js';
 import {isTerminal} from './run-state.js';
 import type {SqlCatalog, StoredDataMap} from './sql-catalog.js';
@@ -59,8 +60,10 @@ export class DataMaps {
     for (let at = 0; at < subset.instances.length; at++) isSelected[subset.instances[at]] = 1;
     const {record, identity} = await this.describe(creation, selection, run, built, isSelected);
     if (creation.validateOnly) return record;
-    const file = await this.files.put(encodeMap(map, subset, isSelected, record.metrics ?? []));
-    return await this.add({map: {...record, buildMs: performance.now() - began}, file, identity}, creation);
+    const bytes = () => encodeMap(map, subset, isSelected, record.metrics ?? []);
+    return await putNamed(this.files, bytes, file =>
+      this.add({map: {...record, buildMs: performance.now() - began}, file, identity}, creation),
+    );
   }
 
   /** The run and the selection with every default filled in. Reads no dynamics. */
@@ -196,14 +199,18 @@ export class DataMaps {
     return await this.get(found.id);
   }
 
-  /** The map as it is when there is an equal one. */
-  private add(made: StoredDataMap, creation: DataMapCreation): Promise<DataMapRecord> {
+  /** The map as it is when there is an equal one; undefined where a file like its own is being removed. */
+  private add(made: StoredDataMap, creation: DataMapCreation): Promise<DataMapRecord | undefined> {
     return this.catalog.transaction('data-maps', async () => {
       const repeated = await this.findRepeated(creation);
       if (repeated) return repeated;
       const existing = await this.catalog.getDataMap(made.map.id);
       if (existing?.identity === made.identity) return existing.map;
       if (existing) throw dataMapExists(made.map.id);
+      if (await this.catalog.isDoomed('data-map', made.file)) return undefined;
+      // Deleted meanwhile, it may have taken its instances with it.
+      await this.store.runs.hold(creation.run);
+      if (!(await this.store.runs.get(creation.run))) throw notFound('Run', creation.run);
       await this.catalog.addDataMap(made, creation.request);
       return made.map;
     });

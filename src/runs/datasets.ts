@@ -11,6 +11,7 @@ import {mergeClassLabels} from './class-labels.js';
 import {FieldRules} from './field-rules.js';
 import {notFound} from './not-found.js';
 import {readPage} from './pages.js';
+import {putNamed} from './put-named.js';
 import {readSplitFile, splitFileBytes} from './split-file.js';
 import type {SqlCatalog, StoredSplit} from './sql-catalog.js';
 import type {SplitSource} from './trainer-protocol.js';
@@ -22,9 +23,6 @@ const what = 'Cannot import a dataset';
 type Imported = {dataset: DatasetRecord; split: SplitRecord; warnings: string[]};
 
 export class Datasets {
-  /** Split files written, but not yet named by a split. */
-  private readonly pending = new Map<string, number>();
-
   constructor(
     private readonly catalog: SqlCatalog,
     private readonly files: BlobStore,
@@ -125,27 +123,20 @@ export class Datasets {
   }
 
   private async store(header: ImportHeader, read: ReadSplit): Promise<Omit<Imported, 'warnings'>> {
-    const file = await this.files.put(splitFileBytes(read.examples));
-    this.pending.set(file, (this.pending.get(file) ?? 0) + 1);
-    try {
-      // Another import may have come first: everything is looked at again inside the transaction.
-      return await this.catalog.transaction('datasets', async () => {
+    const bytes = () => splitFileBytes(read.examples);
+    // Another import may have come first: everything is looked at again inside the transaction.
+    return await putNamed(this.files, bytes, file =>
+      this.catalog.transaction('datasets', async () => {
         await this.check(header);
         const same = await this.findSame(header, read);
         if (same) return same;
+        if (await this.catalog.isDoomed('split', file)) return undefined;
         const {dataset, split} = await this.preview(header, read);
         await this.catalog.putDataset(dataset);
         await this.catalog.addSplit(dataset.id, {split, file});
         return {dataset: await this.get(dataset.id), split};
-      });
-    } finally {
-      const others = this.pending.get(file)! - 1;
-      if (others > 0) this.pending.set(file, others);
-      else {
-        this.pending.delete(file);
-        if (!(await this.catalog.isSplitFileUsed(file))) await this.files.remove(file);
-      }
-    }
+      }),
+    );
   }
 
   /** The dataset as it is once the split is in it. */

@@ -84,6 +84,10 @@ export class FileStore implements BlobStore {
     return file;
   }
 
+  async has(sha256: string): Promise<boolean> {
+    return (await stampOf(this.path(sha256))) !== undefined;
+  }
+
   async remove(sha256: string): Promise<void> {
     this.checked.delete(this.path(sha256));
     await rm(this.path(sha256), {force: true});

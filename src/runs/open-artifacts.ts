@@ -1,7 +1,8 @@
 // Settings → where the files are kept that outlive a process: in folders of the data directory, or in a bucket with copies in a cache.
-import {mkdir} from 'node:fs/promises';
+import {mkdir, readFile, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {setTimeout as wait} from 'node:timers/promises';
+import {hasCode, writeFileAtomically} from '../data/atomic-file.js';
 import type {Artifacts, Damaged} from './artifacts.js';
 import type {BucketOptions} from './bucket.js';
 import {FileStore} from './file-store.js';
@@ -13,6 +14,8 @@ import {damagedSplit} from './split-file.js';
 /** A service that starts beside this process may take so long. */
 const startMs = 60_000;
 const defaultCacheBytes = 20e9;
+/** Holds the id of the database whose files these are. */
+const markerName = '.database';
 
 export interface ArtifactOptions {
   dataDir: string;
@@ -43,8 +46,15 @@ export async function openArtifacts(options: ArtifactOptions, owner: string, log
   if (bucket) return await openBucket(options, bucket, folders, logger);
   const runs = join(dataDir, 'runs');
   await mkdir(runs, {recursive: true});
+  const marker = join(dataDir, markerName);
   return {
     ...{splits: folders[0], dataMaps: folders[1], runs: new RunFolders(runs)},
+    async isOwn(databaseId) {
+      await writeFile(marker, databaseId, {flag: 'wx'}).catch(error => {
+        if (!hasCode(error, 'EEXIST')) throw error;
+      });
+      return (await readFile(marker, 'utf8')) === databaseId;
+    },
     async close() {
       for (const folder of folders) await folder.close();
     },
@@ -80,6 +90,23 @@ async function openBucket(
   return {
     // The runs' folders go with the temporary ones.
     ...{splits: blobs[0], dataMaps: blobs[1], runs: new BucketRuns(bucket, join(caches[0].temporaryFolder, 'runs'))},
+    async isOwn(databaseId) {
+      const read = async () => {
+        let found: Buffer | undefined;
+        await bucket.read(markerName, async bytes => {
+          const chunks: Uint8Array[] = [];
+          for await (const chunk of bytes) chunks.push(chunk);
+          found = Buffer.concat(chunks);
+        });
+        return found?.toString();
+      };
+      if ((await read()) === undefined) {
+        const file = join(caches[0].temporaryFolder, markerName);
+        await writeFileAtomically(file, [Buffer.from(databaseId)]);
+        await bucket.put(markerName, file);
+      }
+      return (await read()) === databaseId;
+    },
     async close() {
       for (const cache of caches) await cache.close();
       bucket.close();

@@ -10,6 +10,7 @@ export interface RemovalContext {
   logger: Logger;
   /** uid: of a run that is deleted, or whose model has expired. No error where there is nothing. */
   removeRunFiles(uid: string): Promise<void>;
+  /** Nothing where a map names it. */
   removeMapFile(sha256: string): Promise<void>;
 }
 
@@ -27,7 +28,7 @@ export class Removals {
     const {catalog, logger, removeRunFiles, removeMapFile} = this.context;
     try {
       if (kind === 'run') await removeRunFiles(name);
-      else if (!(await catalog.isDataMapFileUsed(name))) await removeMapFile(name);
+      else await removeMapFile(name);
       await catalog.forgetRemoval(kind, name);
     } catch (error) {
       logger.warn({kind, name, error: String(error)}, 'Files of what was removed stay for now');

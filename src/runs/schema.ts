@@ -52,6 +52,9 @@ export function migrations({bytes, integer, tableEnd, tuning, jsonText}: Dialect
     `alter table runs add column ended_at ${integer};
      create table removals (
        kind text not null, name text not null, since ${integer} not null, primary key (kind, name))${tableEnd};`,
+    `create table doomed_blobs (
+       kind text not null, name text not null, since ${integer} not null, primary key (kind, name))${tableEnd};
+     create table sweeps (name text primary key, owner text not null, until ${integer} not null)${tableEnd};`,
   ];
 }
 

@@ -76,8 +76,10 @@ export class SqlCatalog {
     return rows.map(({file, record}) => ({split: JSON.parse(String(record)) as SplitRecord, file: String(file)}));
   }
 
-  async isSplitFileUsed(file: string): Promise<boolean> {
-    return (await this.sql.row('select 1 as used from splits where file = ? limit 1', file)) !== undefined;
+  /** Inside a transaction that is to name the blob: an equal one is just being removed. */
+  async isDoomed(kind: 'split' | 'data-map', sha256: string): Promise<boolean> {
+    const row = await this.sql.row('select 1 as found from doomed_blobs where kind = ? and name = ?', kind, sha256);
+    return row !== undefined;
   }
 
   /** Of a run whose instances are in no data set, in parts counted from 0. */

@@ -46,6 +46,18 @@ test('a full disk is one clear error for an import and for a run, and the server
       assert.equal(failed.error?.code, Status.RESOURCE_EXHAUSTED);
       assert.match(failed.error.message, /the disk is full/);
 
+      // Database and artefacts have no more room than they made themselves: everything is still read, and nothing is half-written.
+      assert.equal((await client.listRuns({})).runs.length, 1);
+      assert.equal((await client.getDataset({name: 'datasets/pets'})).splits.length, 1);
+      let committed = 0;
+      for await (const {event} of client.streamDynamics({name: run!.name}))
+        if (event?.$case === 'epochCommitted') committed++;
+      assert.equal(committed, failed.progress?.committedEpochs);
+      const {dataMap} = await client.buildDataMap({run: run!.name, validateOnly: true});
+      assert.equal(dataMap?.epochs?.last, committed - 1);
+      const refused = await errorOf(importText(client, {split: 'another'}, tinyLines(150_000).join('\n')));
+      assert.equal(reasonOf(refused), 'DISK_FULL');
+
       rmSync(ballast);
       await client.trainReference({runId: 'next', spec: {...spec, epochs: 2}});
       const next = await waitForEnd(client, 'runs/next');

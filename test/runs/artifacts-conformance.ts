@@ -60,6 +60,7 @@ export function artifactsConformance(name: string, make: (t: TestContext) => Pro
     await splits.remove(sha256Of(one));
     await splits.remove(sha256Of(one));
     assert.deepEqual(await listed(splits), [sha256Of(two)]);
+    assert.deepEqual([await other.splits.has(sha256Of(one)), await other.splits.has(sha256Of(two))], [false, true]);
     await assert.rejects((await open()).splits.fetch(sha256Of(one)), corrupt('DATASET_CORRUPT', /it is not there/));
   });
 

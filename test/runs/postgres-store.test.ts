@@ -4,6 +4,7 @@ import {setTimeout as wait} from 'node:timers/promises';
 import {Postgres} from '../../src/runs/postgres.js';
 import {createSqlStore} from '../../src/runs/sql-store.js';
 import {startPostgres} from '../support/postgres.js';
+import {blobSweepConformance} from './blob-sweep-conformance.js';
 import {catalogConformance} from './catalog-conformance.js';
 import {expiryConformance} from './expiry-conformance.js';
 import {storeConformance} from './store-conformance.js';
@@ -23,6 +24,7 @@ else {
   storeConformance('PostgreSQL', open);
   expiryConformance('PostgreSQL', open);
   catalogConformance('PostgreSQL', open);
+  blobSweepConformance('PostgreSQL', open);
 
   test('of several processes that start at once on an empty database, one makes the schema and all can use it', async t => {
     const url = await server.database();

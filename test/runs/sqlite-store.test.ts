@@ -3,6 +3,7 @@ import {join} from 'node:path';
 import {type TestContext, test} from 'node:test';
 import {createSqlStore} from '../../src/runs/sql-store.js';
 import {Sqlite} from '../../src/runs/sqlite.js';
+import {blobSweepConformance} from './blob-sweep-conformance.js';
 import {catalogConformance} from './catalog-conformance.js';
 import {expiryConformance} from './expiry-conformance.js';
 import {storeConformance} from './store-conformance.js';
@@ -17,6 +18,7 @@ const open = async (t: TestContext) => {
 storeConformance('SQLite', open);
 expiryConformance('SQLite', open);
 catalogConformance('SQLite', open);
+blobSweepConformance('SQLite', open);
 
 test('what was committed is there when the file is opened again, by two processes at once too', async t => {
   const file = join(await temporaryFolder(t), 'ftft.db');
