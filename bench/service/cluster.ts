@@ -60,7 +60,11 @@ export async function startCluster(
   {workers: numWorkers, leaseMs}: {workers: number; leaseMs?: number},
 ): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), 'ftft-bench-'));
-  const endings: (() => unknown)[] = [() => rmSync(folder, {recursive: true, force: true, maxRetries: 5})];
+  const remove = () => rmSync(folder, {recursive: true, force: true, maxRetries: 5});
+  // An interrupted benchmark leaves nothing behind either.
+  const interrupted = () => process.exit(130);
+  process.once('SIGINT', interrupted).once('exit', remove);
+  const endings: (() => unknown)[] = [remove, () => process.off('SIGINT', interrupted).off('exit', remove)];
   const end = async () => {
     for (const ending of endings.splice(0).reverse()) await ending();
   };

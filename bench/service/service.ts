@@ -1,5 +1,6 @@
 // The service over each store → calls, streams and takeover as rows; and, apart since it takes a minute, memory beside a stalled reader.
-import type {Measurement} from '../report/results.js';
+import type {Measurement, Row} from '../report/results.js';
+import {figureWords} from '../report/table.js';
 import {benchCalls} from './calls.js';
 import {type StoreName, startCluster, storeTitles} from './cluster.js';
 import {importLog, importTexts, type LogSize} from './runs.js';
@@ -12,28 +13,41 @@ export interface ServiceOptions extends StreamOptions, TakeoverOptions, LogSize 
 
 const numTexts = 1600;
 
+/** What fails is left out, and a note says why. */
 export async function benchService({stores, ...options}: ServiceOptions): Promise<Measurement> {
   const measurement: Measurement = {title: 'The service under load', rows: [], notes: {}, versions: {}};
   const {rows, notes} = measurement;
-  for (const store of stores)
+  const part = async (name: string, measure: () => Promise<Row[]>) => {
     try {
-      const title = storeTitles[store];
+      const found = await measure();
+      rows.push(...found);
+      for (const {what, figure} of found) console.error(`${what}: ${figure.name} ${figureWords(figure)}`);
+    } catch (error) {
+      notes[name] = `skipped, ${(error as Error).message}`;
+    }
+  };
+  for (const store of stores) {
+    const title = storeTitles[store];
+    await part(title, async () => {
       const cluster = await startCluster(store, {workers: 0});
       try {
         const {api, client} = cluster;
         const run = await importLog(client, options);
-        const calls = await benchCalls(title, api.address, run, options.seconds);
-        notes.calls = `by ${calls.generator}, over 4 connections`;
-        rows.push(...calls.rows, ...(await benchReplay(title, api, run, options)));
+        await part(`${title}, calls`, async () => {
+          const calls = await benchCalls(title, api.address, run, options.seconds);
+          notes.calls = `by ${calls.generator}, over 4 connections`;
+          return calls.rows;
+        });
+        await part(`${title}, replay`, () => benchReplay(title, api, run, options));
         await importTexts(client, numTexts);
-        rows.push(await benchCommits(title, cluster, options));
+        await part(`${title}, commits`, async () => [await benchCommits(title, cluster, options)]);
+        return [];
       } finally {
         await cluster.end();
       }
-      rows.push(await benchTakeover(store, options));
-    } catch (error) {
-      notes[storeTitles[store]] = `skipped, ${(error as Error).message}`;
-    }
+    });
+    await part(`${title}, takeover`, async () => [await benchTakeover(store, options)]);
+  }
   return measurement;
 }
 
