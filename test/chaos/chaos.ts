@@ -1,6 +1,6 @@
-// npm run chaos -- [--rounds 10] [--seed 1] [--database sqlite|postgres|both] [--round N]: the compiled program and a real database,
-// killed, paused, cut off and misled at random moments of a seeded schedule. Prints what was counted; exit status 1 where a promise is
-// broken.
+// npm run chaos -- [--rounds 10] [--first 0] [--seed 1] [--database sqlite|postgres|both] [--round N]: the compiled program and
+// a real database, killed, paused, cut off and misled at random moments of a seeded schedule. Prints what was counted; exit status 1
+// where a promise is broken.
 import {parseArgs} from 'node:util';
 import {invariants} from './invariants.js';
 import {Rounds} from './rounds.js';
@@ -24,7 +24,10 @@ export async function chaos(engine: Engine, options: ChaosOptions): Promise<Roun
   const world = await startWorld(engine, program);
   const rounds = new Rounds(world, seed, numVariants);
   const {broken} = rounds.findings;
-  const interrupt = () => void world.end(false).finally(() => process.exit(130));
+  const interrupt = () => {
+    for (const line of report(engine, seed, rounds)) tell(line);
+    void world.end(false).finally(() => process.exit(130));
+  };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt);
   try {
     const links = new Set([...world.links.values()].map(({kind}) => kind));
@@ -64,6 +67,7 @@ async function main(): Promise<void> {
   const {values} = parseArgs({
     options: {
       rounds: {type: 'string', default: '10'},
+      first: {type: 'string', default: '0'},
       seed: {type: 'string', default: '1'},
       database: {type: 'string', default: 'both'},
       round: {type: 'string'},
@@ -74,7 +78,9 @@ async function main(): Promise<void> {
   const chosen = engines.filter(engine => ['both', engine].includes(values.database));
   if (chosen.length === 0) throw new Error(`--database must be sqlite, postgres or both, it is ${values.database}`);
   const rounds =
-    values.round === undefined ? Array.from({length: Number(values.rounds)}, (_, i) => i) : [Number(values.round)];
+    values.round === undefined
+      ? Array.from({length: Number(values.rounds)}, (_, i) => Number(values.first) + i)
+      : [Number(values.round)];
   for (const engine of chosen) {
     const options = {seed: Number(values.seed), program: [values.program], rounds};
     const {findings} = await chaos(engine, {...options, tell: line => console.log(line)});
