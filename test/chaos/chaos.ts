@@ -57,7 +57,7 @@ function report(engine: Engine, seed: number, {counts, findings}: Rounds): strin
   return [
     `${engine}, seed ${seed}: ${counts.rounds} rounds; ${faults.join(', ')}`,
     `${counts.runs} runs, ${counts.interrupted} of them interrupted, ${counts.attempts} attempts, ${counts.resumed} of them ` +
-      `from a checkpoint; ${counts.diskFull} failed for want of room; readers connected ${counts.connections} times`,
+      `from a checkpoint; ${counts.cancelled} cancelled, ${counts.suspended} suspended; ${counts.diskFull} failed for want of room; readers connected ${counts.connections} times`,
     ...invariants.map(name => `${String(findings.checked.get(name)).padStart(7)} × ${name}`),
     `${findings.broken.length} broken`,
   ];

@@ -36,6 +36,26 @@ export async function submit(
   return await Promise.all(Array.from({length: copies}, call));
 }
 
+/** Asks until it is granted, or is too late. False where it is too late. */
+export async function wish(
+  any: AnyClient,
+  verb: 'cancelRun' | 'suspendRun' | 'resumeRun',
+  name: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      await reached(any)[verb]({name}, {signal: AbortSignal.timeout(callMs)});
+      return true;
+    } catch (error) {
+      if (error instanceof ClientError && error.code === Status.FAILED_PRECONDITION) return false;
+      if (!mayRetry(error)) throw error;
+      await sleep(retryMs);
+    }
+  }
+}
+
 export interface Reading {
   messages: StreamDynamicsResponse[];
   numConnections: number;

@@ -96,6 +96,7 @@ test('a run that is RUNNING without a lease, that ended twice, and that went bac
   const running = row({state: 'RUNNING', leaseOwner: 'one', leaseMs: 900});
   assert.equal(look(undefined, running), 0);
   assert.equal(look(running, row()), 0);
+  assert.equal(look(running, {...running, state: 'SUSPENDING'}), 0);
   assert.equal(look(undefined, {...running, leaseOwner: undefined}), 1);
   assert.equal(look(undefined, {...running, leaseMs: undefined}), 1);
   assert.equal(look(undefined, {...running, state: 'PENDING'}), 1);

@@ -134,7 +134,7 @@ export const isTerminal = (state: string): boolean => ['SUCCEEDED', 'FAILED', 'C
 
 /** Two looks at one run: nothing goes back, and who runs holds a lease. */
 export function checkStep(findings: Findings, before: RunRow | undefined, after: RunRow): void {
-  const isHeld = after.state === 'RUNNING' || after.state === 'CANCELLING';
+  const isHeld = ['RUNNING', 'CANCELLING', 'SUSPENDING'].includes(after.state);
   findings.check(
     'no RUNNING without a lease',
     isHeld === (after.leaseOwner !== undefined && after.leaseMs !== undefined),

@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {randomStream} from '../../src/random.js';
 import {weightsDigest} from '../support/small-run.js';
-import {type AnyClient, type Reading, read, submit} from './clients.js';
+import {type AnyClient, type Reading, read, submit, wish} from './clients.js';
 import type {EventRow, RunRow} from './evidence.js';
 import {make} from './faults.js';
 import {checkLog, checkReader, checkRequests, checkWriters, Findings, isTerminal} from './invariants.js';
@@ -31,19 +31,34 @@ export interface Counts {
   /** Attempts that went on from a checkpoint. */
   resumed: number;
   diskFull: number;
+  cancelled: number;
+  suspended: number;
   connections: number;
 }
 
 export class Rounds {
   readonly findings = new Findings();
   readonly counts: Counts = {
-    ...{rounds: 0, faults: new Map(), runs: 0, interrupted: 0, attempts: 0, resumed: 0, diskFull: 0, connections: 0},
+    ...{
+      rounds: 0,
+      faults: new Map(),
+      runs: 0,
+      interrupted: 0,
+      attempts: 0,
+      resumed: 0,
+      diskFull: 0,
+      connections: 0,
+      cancelled: 0,
+      suspended: 0,
+    },
   };
   private readonly calm: Calm[] = [];
   private readonly answers = new Map<string, string[]>();
   private readonly watch: Watch;
   /** Time that an undisturbed round takes. */
   private roundMs = 0;
+  /** Runs whose cancellation was asked for. */
+  private readonly cancelled = new Set<string>();
   /** In the present round. */
   private isDiskFilled = false;
 
@@ -83,10 +98,9 @@ export class Rounds {
     const watching = this.watch.start();
     const work = plan.submissions.map(async (submission, i) => {
       await moment(submission.at);
-      readings.set(
-        await this.submit(submission, stop.signal),
-        this.readers(submission, plan.readerSeed + i, stop.signal),
-      );
+      const name = await this.submit(submission, stop.signal);
+      readings.set(name, this.readers(submission, plan.readerSeed + i, stop.signal));
+      await this.wish(name, submission, moment, stop.signal);
     });
     // What fails early is heard of when it is waited for.
     for (const call of work) call.catch(() => {});
@@ -94,7 +108,7 @@ export class Rounds {
       await Promise.all(plan.faults.map(fault => this.strike(fault, moment, done)));
       this.watch.isCalm = true;
       await within(endMs, Promise.all(work), 'a request is not accepted');
-      const rows = await within(endMs, this.ended(), 'the runs do not end');
+      const rows = await within(endMs, this.ended(stop.signal), 'the runs do not end');
       checkRequests(findings, this.answers, rows);
       const names = [...readings.keys()];
       for (const row of rows.filter(({id}) => names.includes(`runs/${id}`)))
@@ -134,6 +148,27 @@ export class Rounds {
     return names[0];
   }
 
+  /** Answers may be lost, and what was asked for be done: only a refusal says that it was not. */
+  private async wish(
+    name: string,
+    {wish: wanted}: Submission,
+    moment: (at: number) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (!wanted) return;
+    await moment(wanted.at);
+    let turn = 0;
+    const any: AnyClient = () => this.client(turn++)();
+    if (wanted.what === 'cancel') {
+      this.cancelled.add(name);
+      if (await wish(any, 'cancelRun', name, signal)) this.counts.cancelled++;
+      return;
+    }
+    if (await wish(any, 'suspendRun', name, signal)) this.counts.suspended++;
+    await moment(wanted.at + wanted.lasts);
+    await wish(any, 'resumeRun', name, signal);
+  }
+
   /** One that stays as long as it may, and one that leaves again and again. */
   private readers({requestId}: Submission, seed: number, signal: AbortSignal): Promise<Reading>[] {
     const [name] = this.answers.get(requestId)!;
@@ -151,9 +186,12 @@ export class Rounds {
     return () => apis[number % apis.length].client;
   }
 
-  private async ended(): Promise<RunRow[]> {
+  private async ended(signal: AbortSignal): Promise<RunRow[]> {
     for (;;) {
       const rows = await this.world.evidence.runs().catch(() => []);
+      // A call that was given up as unanswered may have been heard after the one that resumed the run.
+      for (const {id} of rows.filter(({state}) => state === 'SUSPENDED'))
+        await wish(this.client(0), 'resumeRun', `runs/${id}`, signal);
       if (rows.length > 0 && rows.every(({state}) => isTerminal(state))) return rows;
       await sleep(50);
     }
@@ -191,7 +229,7 @@ export class Rounds {
     if (reason === 'DISK_FULL' && this.isDiskFilled) return void counts.diskFull++;
     findings.check(
       'no process ends or fails by itself, and every run ends',
-      row.state === 'SUCCEEDED',
+      row.state === 'SUCCEEDED' || (row.state === 'CANCELLED' && this.cancelled.has(`runs/${row.id}`)),
       () => `run ${row.id} is ${row.state}: ${reason}`,
     );
     const submission = submissions.find(({requestId}) => requestId === row.requestId);

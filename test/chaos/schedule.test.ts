@@ -19,6 +19,14 @@ test('every kind of fault leads once in as many rounds as there are kinds, and n
   }
 });
 
+test('a quarter of the runs each is to be cancelled, and to be suspended', () => {
+  const all = Array.from({length: 200}, (_, round) => plan(round).submissions).flat();
+  for (const what of ['cancel', 'suspend']) {
+    const share = all.filter(({wish}) => wish?.what === what).length / all.length;
+    assert.ok(share > 0.18 && share < 0.32, `${what} ${share}`);
+  }
+});
+
 test('no request_id comes twice, and each is a UUID of version 4', () => {
   const ids = Array.from({length: 200}, (_, round) => plan(round).submissions.map(({requestId}) => requestId)).flat();
   assert.equal(new Set(ids).size, 400);

@@ -37,6 +37,8 @@ export interface Submission {
   at: number;
   /** Calls with this request_id, at once. */
   copies: number;
+  /** What is asked for while faults strike: to cancel the run, or to suspend it and resume it later. */
+  wish?: {what: 'cancel' | 'suspend'; at: number; lasts: number};
 }
 
 export interface RoundPlan {
@@ -72,8 +74,15 @@ export function planRound(
     variant: Math.floor(random() * numVariants),
     at: i === 0 ? 0 : 0.6 * random(),
     copies: 1 + Math.floor(random() * 3),
+    wish: planWish(randomStream(seed, 'selection', round, i)),
   }));
   return {faults: faults.sort((a, b) => a.at - b.at), submissions, readerSeed: Math.floor(random() * 2 ** 31)};
+}
+
+/** A quarter of the runs each is cancelled, and suspended. */
+function planWish(random: RandomStream): Submission['wish'] {
+  const what = (['cancel', 'suspend'] as const)[Math.floor(4 * random())];
+  return what && {what, at: 0.2 + 0.6 * random(), lasts: 0.3 * random()};
 }
 
 function uuid(random: RandomStream): string {
