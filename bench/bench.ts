@@ -4,6 +4,7 @@ process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
 import {availableParallelism} from 'node:os';
 import {fileURLToPath} from 'node:url';
 import {Command} from 'commander';
+import {benchCost} from './cost.js';
 import {benchDataMap} from './data-map.js';
 import {dataFolder, type SourceName, sources} from './datasets.js';
 import {benchDynamics} from './dynamics.js';
@@ -168,6 +169,10 @@ command('subscribers', 'an epoch that hundreds of subscribers follow, half of th
   .option('--rounds <n>', 'epochs of each kind', whole, 6)
   .option('--instances <n>', 'of an epoch', whole, 2000)
   .action(options => keep('subscribers', options.results, () => benchSubscribers(dataFolder, options)));
+
+command('cost', 'time of a run as validate_only tells it, beside what it takes: three models and data sets')
+  .option('--scale <share>', 'of the numbers of instances', Number, 1)
+  .action(options => keep('cost', options.results, () => benchCost(dataFolder, options)));
 
 const all = program.commands.map(one => one.name());
 

@@ -25,6 +25,7 @@ export const resultNames = [
   'data-map-large',
   'tokenize',
   'latency',
+  'cost',
   'service',
   'service-stalled',
   'subscribers',

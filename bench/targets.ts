@@ -30,6 +30,8 @@ export const targets = {
   largeMapMemory: atMost(1.2e9),
   /** Seconds at the 99th percentile. */
   latency: atMost(0.1),
+  /** Percent by which a predicted time is off. */
+  cost: atMost(15),
   service: {
     /** Seconds of GetRun at the 99th percentile, 500 calls a second. */
     getRun: atMost(0.02),
