@@ -50,12 +50,13 @@ export function blobSweepConformance(name: string, open: (t: TestContext) => Pro
   }
 
   test(`${name}: files that nothing names go once they are old, with those of runs that are no more`, async t => {
-    const {sql, dataDir, artifacts, catalog, swept, putOld, isThere} = await opened(t);
+    const {sql, dataDir, artifacts, catalog, sweeper, swept, putOld, isThere} = await opened(t);
     const [named, old] = [await putOld('named'), await putOld('old')];
     const young = await artifacts.splits.put([Buffer.from('young')]);
     const split = {split: {name: 'train'} as never, file: named};
     await catalog.transaction('datasets', () => catalog.addSplit('pets', split));
     await catalog.addDataMap({map: {id: 'map', run: 'run'} as never, file: named, identity: 'i'});
+    for (const kind of ['split', 'data-map'] as const) await sweeper().removeUnnamed(kind, named);
     const {uid} = await createSqlStore(sql).runs.insert(pendingRun('live'));
     for (const folder of [uid, 'of nobody']) mkdirSync(join(dataDir, 'runs', folder, 'model'), {recursive: true});
     await swept();
