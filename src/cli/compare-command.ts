@@ -15,7 +15,11 @@ import {withOwnServer} from './own-server.js';
 import {startServer} from './server-process.js';
 import {type ClientOptions, chatter, choice, integer, list, positive, verb, withClient} from './verb.js';
 
-interface CommandOptions extends ClientOptions, Omit<CompareOptions, 'reference' | 'data'> {
+interface CommandOptions
+  extends ClientOptions,
+    Omit<CompareOptions, 'reference' | 'data' | 'precision' | 'stepFraction'> {
+  precision?: Precision;
+  stepFraction?: number;
   reference: string;
   train: number;
   dev: number;
@@ -45,9 +49,9 @@ export function addCompare(program: Command, io: Io, start = startServer): void 
     .option('--epochs <n>', 'of the reference, and of the ERM length', integer(2), 4)
     .option('--batch-size <n>', 'instances a step', integer(1), 32)
     .option('--learning-rate <rate>', 'peak, of every run', positive(1), 2e-4)
-    .option('--precision <type>', 'float32 or bfloat16', choice(precisions), Precision.PRECISION_BFLOAT16)
+    .option('--precision <type>', 'float32 or bfloat16 (default bfloat16)', choice(precisions))
     .option('--fraction <share>', 'of the instances that is selected', positive(1), 0.33)
-    .option('--step-fraction <share>', 'of the ERM length, without early stopping', positive(1), 1 / 3)
+    .option('--step-fraction <share>', 'of the ERM length, without early stopping (default one third)', positive(1))
     .option('--rounds <n>', 'evaluations in the ERM length, with early stopping', integer(1), 12)
     .option('--patience <n>', 'rounds without a new best after which training ends', integer(1), 2)
     .option('--dev-splits <splits>', 'watched where out of distribution, a,b,c', list)
@@ -91,8 +95,10 @@ async function compare(
   const reference = isLayers
     ? {model: options.model, layers: Number(options.reference)}
     : {model: options.reference, layers: 0};
+  const {precision = Precision.PRECISION_BFLOAT16, stepFraction = 1 / 3} = options;
+  const compared = {...options, precision, stepFraction, reference, data};
   const results: ArmResult[] = [];
-  for await (const result of compareArms(client, {...options, reference, data}, chatter(io, options), signal)) {
+  for await (const result of compareArms(client, compared, chatter(io, options), signal)) {
     results.push(result);
     // What is there is kept, whatever becomes of the rest.
     await writeResults(join(options.out, 'results.json'), results);
