@@ -18,6 +18,8 @@ const image = readFileSync(new URL('../../src/server/gen/ftft.binpb', import.met
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, image));
 const service = registry.getService('ftft.v1.FtftService')!;
 const maxDepth = 4;
+/** Of one message with all that is in it: lists of lists of messages would have no end. */
+const maxValues = 3000;
 const knownTexts = [
   ...[
     'runs/ref',
@@ -40,6 +42,7 @@ const doomedTexts = Array.from({length: 20}, (_, i) => `runs/doomed-${i}`);
 export function randomMessage(rpc: string, random: Random): Buffer {
   const type = service.method[rpc].input;
   const texts = rpc === 'deleteRun' ? doomedTexts : knownTexts;
+  let numValues = 0;
   return Buffer.from(toBinary(type, message(type, 0)));
 
   function message(type: DescMessage, depth: number): Message {
@@ -53,6 +56,8 @@ export function randomMessage(rpc: string, random: Random): Buffer {
 
   function set(fields: ReflectMessage, field: DescField, depth: number): void {
     const count = random() < 0.02 ? 500 : below(4, random);
+    numValues += field.fieldKind === 'list' || field.fieldKind === 'map' ? count : 1;
+    if (numValues > maxValues) return;
     if (field.fieldKind === 'list') {
       const list = fields.get(field);
       for (let i = 0; i < count; i++) {
