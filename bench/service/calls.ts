@@ -3,6 +3,7 @@ import {spawnSync} from 'node:child_process';
 import {fileURLToPath} from 'node:url';
 import type {Row} from '../report/results.js';
 import {targets} from '../targets.js';
+import type {Member} from './cluster.js';
 import {ask, type CallsAnswer, type CallsJob, outputOf} from './jobs.js';
 
 const rate = 500;
@@ -12,16 +13,21 @@ export interface CallsPart {
   rows: Row[];
   /** Who called. */
   generator: string;
+  /** Of the API, which says something on a machine that is not quiet, too. */
+  processorTime: string;
 }
 
-export async function benchCalls(store: string, address: string, run: string, seconds: number): Promise<CallsPart> {
+export async function benchCalls(store: string, api: Member, run: string, seconds: number): Promise<CallsPart> {
+  const {address} = api;
   const ghz = findGhz();
   const make = ghz ? (job: CallsJob) => askGhz(ghz, job) : (job: CallsJob) => ask(job);
   const job = {do: 'calls', address, run, connections} as const;
   // A warm-up: the service compiles as it is called.
   await make({...job, rate, seconds: Math.min(seconds, 5)});
   const steady = await make({...job, rate, seconds});
+  const before = api.processorSeconds();
   const most = await make({...job, rate: 0, seconds});
+  const perCall = (api.processorSeconds() - before) / most.count;
   const ours = ({median, least, count, perSecond}: CallsAnswer) =>
     ({name: 'ftft', unit: 's', median, least, count, rate: {value: perSecond, of: 'calls'}}) as const;
   const p99 = ({p99: value}: CallsAnswer) => ({name: '99th percentile', value, unit: 's'}) as const;
@@ -35,6 +41,7 @@ export async function benchCalls(store: string, address: string, run: string, se
       {what: `${store}: GetRun, as many as go`, ours: ours(most), figure: p99(most)},
     ],
     generator: ghz ? 'ghz' : 'our own generator',
+    processorTime: `${(1000 * perCall).toFixed(2)} ms of the API's processor time a call`,
   };
 }
 

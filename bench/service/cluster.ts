@@ -15,6 +15,8 @@ export const stores = ['sqlite', 'postgres'] as const;
 export type StoreName = (typeof stores)[number];
 export const storeTitles: Record<StoreName, string> = {sqlite: 'SQLite', postgres: 'PostgreSQL'};
 
+const ticksPerSecond = 100;
+
 type Role = 'all' | 'api' | 'worker';
 
 export class Member {
@@ -28,6 +30,17 @@ export class Member {
   memory(): number {
     const [, kilobytes] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.child.pid}/status`, 'utf8')) ?? [];
     return Number(kilobytes) * 1024;
+  }
+
+  /** Seconds of processors that it has used, its trainers apart. */
+  processorSeconds(): number {
+    const stat = readFileSync(`/proc/${this.child.pid}/stat`, 'utf8');
+    // utime and stime, after the name in brackets, which may hold anything.
+    const [user, system] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(11, 13);
+    return (Number(user) + Number(system)) / ticksPerSecond;
   }
 
   /** It has a trainer. */

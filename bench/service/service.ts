@@ -34,11 +34,16 @@ export async function benchService({stores, ...options}: ServiceOptions): Promis
         const {api, client} = cluster;
         const run = await importLog(client, options);
         await part(`${title}, calls`, async () => {
-          const calls = await benchCalls(title, api.address, run, options.seconds);
+          const calls = await benchCalls(title, api, run, options.seconds);
+          notes[`${title}, GetRun`] = calls.processorTime;
           notes.calls = `by ${calls.generator}, over 4 connections`;
           return calls.rows;
         });
-        await part(`${title}, replay`, () => benchReplay(title, api, run, options));
+        await part(`${title}, replay`, async () => {
+          const replay = await benchReplay(title, api, run, options);
+          notes[`${title}, replay by one reader`] = replay.processorTime;
+          return replay.rows;
+        });
         await importTexts(client, numTexts);
         await part(`${title}, commits`, async () => [await benchCommits(title, cluster, options)]);
         return [];

@@ -23,12 +23,14 @@ const startMs = 100;
 
 export async function benchReplay(
   store: string,
-  {address}: Member,
+  api: Member,
   run: string,
   {seconds, readers}: StreamOptions,
-): Promise<Row[]> {
-  const job = {do: 'replay', address, run, seconds} as const;
+): Promise<{rows: Row[]; processorTime: string}> {
+  const job = {do: 'replay', address: api.address, run, seconds} as const;
+  const before = api.processorSeconds();
   const one = await ask({...job, readers: 1});
+  const used = api.processorSeconds() - before;
   const many = await ask({...job, readers});
   const figure = ({bytes, seconds: taken}: ReplayAnswer) =>
     ({name: 'read', value: bytes / 1e6 / taken, unit: 'MB/s'}) as const;
@@ -36,7 +38,7 @@ export async function benchReplay(
     ...{name: `log of ${(answer.bytes / answer.replays / 1e6).toFixed(0)} MB`, unit: 's' as const},
     ...{median: answer.seconds / answer.replays, least: answer.seconds / answer.replays, count: 1},
   });
-  return [
+  const rows: Row[] = [
     {
       what: `${store}: replay by one reader`,
       ours: ours(one),
@@ -44,6 +46,8 @@ export async function benchReplay(
     },
     {what: `${store}: replay by ${readers} readers, all together`, ours: ours(many), figure: figure(many)},
   ];
+  const processorTime = `${(one.bytes / 1e6 / used).toFixed(0)} MB a second of the API's processor time`;
+  return {rows, processorTime};
 }
 
 export async function benchCommits(
