@@ -24,11 +24,14 @@ export async function chaos(engine: Engine, options: ChaosOptions): Promise<Roun
   const world = await startWorld(engine, program);
   const rounds = new Rounds(world, seed, numVariants);
   const {broken} = rounds.findings;
+  let isEnding = false;
   const interrupt = () => {
+    if (isEnding) return;
+    isEnding = true;
     for (const line of report(engine, seed, rounds)) tell(line);
     void world.end(false).finally(() => process.exit(130));
   };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
   try {
     const links = new Set([...world.links.values()].map(({kind}) => kind));
     const faults = kindsOf[engine].filter(kind => !world.skipped.has(kind));
