@@ -44,9 +44,10 @@ export function toStatus(error: PlainError, requestId?: string): Status {
   if (fieldViolations) details.push(pack(BadRequest, {fieldViolations}));
   if (error.resource) {
     const {type, name} = error.resource;
-    details.push(pack(ResourceInfo, {resourceType: `ftft.dev/${type}`, resourceName: name, description: message}));
+    const resourceName = shortened(name, maxFieldLength);
+    details.push(pack(ResourceInfo, {resourceType: `ftft.dev/${type}`, resourceName, description: message}));
   }
-  const subject = error.resource?.name ?? '';
+  const subject = shortened(error.resource?.name ?? '', maxFieldLength);
   if (code === 'FAILED_PRECONDITION')
     details.push(pack(PreconditionFailure, {violations: [{type: reason, subject, description: message}]}));
   if (code === 'RESOURCE_EXHAUSTED')

@@ -71,6 +71,14 @@ test('an error of a thousand violations reaches the caller with the first of the
   assert.equal(detail(error, 'google.rpc.ErrorInfo')?.metadata.violations_left_out, String(1000 - found.length));
 });
 
+test('a name of any length leaves room for the error in its trailer', () => {
+  const name = `local:${'a'.repeat(50_000)}`;
+  for (const code of ['NOT_FOUND', 'FAILED_PRECONDITION', 'RESOURCE_EXHAUSTED'] as const) {
+    const status = toStatus({code, message: `Cannot find ${name}`, reason: 'X', resource: {type: 'Model', name}});
+    assert.ok(RpcStatus.encode(status).finish().length < 6000);
+  }
+});
+
 test('where the server keeps its files is told to nobody', () => {
   const message =
     'Cannot read /var/lib/my-ftft/runs/a b/model.bin: expected "/srv/x.json", see https://a.example/b/c, local:/etc/x';
