@@ -11,13 +11,15 @@ export interface RunTelemetryOptions {
   device: 'cpu' | 'gpu';
 }
 
-type Counted = 'acceleratorMs' | 'wastedAcceleratorMs' | 'trainedInstances' | 'trainedTokens' | 'flops';
+const counted = ['acceleratorMs', 'wastedAcceleratorMs', 'trainedInstances', 'trainedTokens', 'flops'] as const;
+type Counted = (typeof counted)[number];
 
 /** What is known of a run that is not over. */
 interface Watched {
   run: RunRecord;
   labels: {kind: string; model: string};
   selection: string;
+  /** The most that was seen: an event that was appended late tells less than the steps since, and turns nothing back. */
   cost: TrainingCost;
   steps: number;
   lastTime: number;
@@ -63,13 +65,17 @@ export function createRunTelemetry({metrics, spans, device}: RunTelemetryOptions
     metrics.flops.inc(labels, grown('flops'));
     const joules = Math.max(0, (cost.energy?.joules ?? 0) - (known.cost.energy?.joules ?? 0));
     if (joules > 0) metrics.energy.inc({kind: labels.kind, device}, joules);
-    known.cost = cost;
+    const most = (key: Counted) => Math.max(cost[key], known.cost[key]);
+    known.cost = {
+      ...cost,
+      ...(Object.fromEntries(counted.map(key => [key, most(key)])) as Pick<TrainingCost, Counted>),
+      energy: joules > 0 ? cost.energy : known.cost.energy,
+    };
   }
 
-  /** A lost attempt takes steps back; those it makes again are made, and count. */
   function step(known: Watched, steps: number): void {
     metrics.steps.inc(known.labels, Math.max(0, steps - known.steps));
-    known.steps = steps;
+    known.steps = Math.max(known.steps, steps);
   }
 
   function progress(known: Watched, run: RunRecord): void {
@@ -172,7 +178,6 @@ export function createRunTelemetry({metrics, spans, device}: RunTelemetryOptions
         break;
       case 'epochs-discarded':
         if (event.reason === 'WORKER_LOST') metrics.leaseLost.inc();
-        known.steps = event.steps;
         break;
     }
     known.lastTime = time;
@@ -185,6 +190,8 @@ export function createRunTelemetry({metrics, spans, device}: RunTelemetryOptions
       const known = watch(run);
       observe(known, stored);
       if (watched.has(run.id)) progress(known, run);
+      // A lost attempt takes steps back; those made again are made, and count.
+      if (stored.event.kind === 'epochs-discarded') Object.assign(known, {cost: run.cost, steps: stored.event.steps});
       // It may go on in another process.
       const isOver = run.state === 'PENDING' || run.state === 'SUSPENDED';
       if (isOver && stored.event.kind === 'run-changed') watched.delete(run.id);

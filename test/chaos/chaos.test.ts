@@ -7,10 +7,10 @@ import {invariants} from './invariants.js';
 import {NoPostgres} from './world.js';
 
 const program = ['--import', 'tsx', fileURLToPath(new URL('../../src/main.ts', import.meta.url))];
-/** Chosen for faults that find something to strike on every machine. */
+/** Chosen for faults that find something to strike on every machine, and for runs that nobody cancels: their weights are compared. */
 const chosen = {
-  sqlite: {what: 'trainer and server are killed', seed: 3, rounds: [0]},
-  postgres: {what: 'a worker is cut off and one is killed', seed: 3, rounds: [5]},
+  sqlite: {what: 'trainer and server are killed', seed: 18, rounds: [0]},
+  postgres: {what: 'a worker is cut off and one is killed', seed: 2, rounds: [0]},
 } as const;
 
 for (const [engine, {what, seed, rounds}] of Object.entries(chosen))

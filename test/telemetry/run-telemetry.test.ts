@@ -125,6 +125,26 @@ test('a lost worker counts a lease, its waste, and the steps made again', async 
   assert.equal(await value('ftft_training_steps_total{kind="reference",model="minilm-l6@3"}'), 20);
 });
 
+test('an event that is appended behind later steps turns nothing back', async () => {
+  const {append, step, value} = start();
+  const at = (steps: number) =>
+    runRecord('run', {
+      state: 'RUNNING',
+      attempt: 1,
+      progress: {...runRecord('x').progress, steps},
+      cost: {...noCost, trainedInstances: 8 * steps, flops: 100 * steps, energy: {joules: steps, source: 'RAPL'}},
+    });
+  append(at(0), {kind: 'run-changed', run: at(0)});
+  step(at(5));
+  append(at(3), {kind: 'epoch-started', epoch: 0});
+  step(at(6));
+  const labels = '{kind="reference",model="minilm-l6@3"}';
+  assert.equal(await value(`ftft_training_steps_total${labels}`), 6);
+  assert.equal(await value(`ftft_training_instances_total${labels}`), 48);
+  assert.equal(await value(`ftft_training_flops_total${labels}`), 600);
+  assert.equal(await value('ftft_training_energy_joules_total{kind="reference",device="cpu"}'), 6);
+});
+
 test('what another worker has spent on a run between two attempts of ours is not ours to count', async () => {
   const {append, value} = start();
   const at = (steps: number, changes: Partial<RunRecord>) =>
