@@ -1,4 +1,5 @@
 // Time of an epoch of a real run while hundreds of subscribers follow it, half of them slowly, beside the same run's epochs alone.
+import {setMaxListeners} from 'node:events';
 import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -74,6 +75,7 @@ class Crowd {
   private readonly left = new AbortController();
 
   constructor(address: string, name: string, size: number) {
+    setMaxListeners(size, this.left.signal);
     for (let i = 0; i < size; i += streamsPerChannel) {
       const channel = createChannel(address, undefined, {'grpc.use_local_subchannel_pool': 1});
       this.channels.push(channel);
@@ -94,7 +96,7 @@ class Crowd {
   private async follow(client: FtftServiceClient, name: string, isSlow: boolean): Promise<void> {
     const value = StreamDynamicsRequest_StartPosition.START_POSITION_LAST_COMMITTED_EPOCH;
     const start = {$case: 'position', value} as const;
-    for await (const {event, eventTime} of client.streamDynamics({name, start}, this.left)) {
+    for await (const {event, eventTime} of client.streamDynamics({name, start}, {signal: this.left.signal})) {
       if (isSlow) await new Promise(resolve => setTimeout(resolve, slowPauseMs));
       else if (event?.$case === 'epochCommitted') this.delays.push((Date.now() - eventTime!.getTime()) / 1000);
     }

@@ -4,12 +4,21 @@ import type {EventRange} from './api.js';
 import {notFound} from './not-found.js';
 import {isTerminal} from './run-state.js';
 import type {EpochMark, Store} from './store.js';
-import type {StoredEvent} from './types.js';
+import type {RunRecord, StoredEvent} from './types.js';
 import type {Wakeups} from './wakeups.js';
 
 /** At most about 2 MiB of columns. */
 const eventsPerPage = 8;
 const what = 'Cannot read the events of a run';
+
+interface LogPage {
+  page: StoredEvent[];
+  isFull: boolean;
+  /** As it was when the page had been read; of the last page only. */
+  run?: RunRecord;
+  /** The log's end; of a terminal run only. */
+  last?: number;
+}
 
 export async function* readEvents(
   {log, runs}: Pick<Store, 'log' | 'runs'>,
@@ -27,26 +36,35 @@ export async function* readEvents(
   let next = firstSequence(start, marks, last, first);
   if (next < first) throw expired(first, marks);
   let isCaughtUp = false;
+  let isBehind = true;
   const watch = wakeups.watch(runId, 'log');
+  const readOn = async (): Promise<LogPage> => {
+    const page = await log.read(runId, next, eventsPerPage);
+    if (page.length === eventsPerPage) return {page, isFull: true};
+    const run = (await runs.get(runId))?.run;
+    // In this order: the last event is written together with the terminal state.
+    const last = run && isTerminal(run.state) ? await log.lastSequence(runId) : undefined;
+    return {page, isFull: false, run, last};
+  };
   try {
     while (true) {
       signal.throwIfAborted();
-      const page = await log.read(runId, next, eventsPerPage);
+      // Those who follow a run are all at its end, and want the same.
+      const {page, isFull, run, last}: LogPage = isBehind ? await readOn() : await watch.shared(`${next}`, readOn);
       for (const event of page) {
         yield event;
         next = event.sequence + 1;
       }
-      if (page.length === eventsPerPage) continue;
+      isBehind = isFull;
+      if (isFull) continue;
       if (!isCaughtUp) {
         isCaughtUp = true;
         yield 'caught-up';
         continue;
       }
-      const run = (await runs.get(runId))?.run;
       // Deleted meanwhile: a reader that was told nothing would take what it has for the whole.
       if (run?.uid !== uid) throw notFound('Run', runId);
-      // In this order: the last event is written together with the terminal state.
-      if (isTerminal(run.state) && (await log.lastSequence(runId)) < next) return;
+      if (last !== undefined && last < next) return;
       await watch.wait(signal);
     }
   } finally {
