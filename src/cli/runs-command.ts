@@ -11,21 +11,34 @@ import {type ClientOptions, integer, print, verb, withClient} from './verb.js';
 
 interface ListOptions extends ClientOptions {
   limit: number;
+  filter?: string;
 }
 
 export function addRuns(program: Command, io: Io): void {
   const runs = program
     .command('runs')
     .description('List runs (the default), get, cancel, suspend, resume or delete one');
-  verb(runs, 'list', 'List runs, newest first', io, ['ftft runs', 'ftft runs list --limit 5 --json'], true)
+  verb(
+    runs,
+    'list',
+    'List runs, newest first',
+    io,
+    [
+      'ftft runs',
+      'ftft runs list --limit 5 --json',
+      `ftft runs list --filter 'state = FAILED AND create_time > 2026-11-01'`,
+    ],
+    true,
+  )
     .option('--limit <n>', 'most runs to list', integer(1), 50)
+    .option('--filter <filter>', 'only runs for which it holds: state, kind, create_time, labels.NAME; AND, OR, NOT')
     .action((options: ListOptions) =>
       withClient(options, async client => {
         const found: Run[] = [];
         let pageToken = '';
         do {
           const pageSize = Math.min(1000, options.limit - found.length);
-          const page = await client.listRuns({pageSize, pageToken}, {signal: io.signal});
+          const page = await client.listRuns({pageSize, pageToken, filter: options.filter}, {signal: io.signal});
           found.push(...page.runs);
           pageToken = page.nextPageToken;
         } while (pageToken && found.length < options.limit);

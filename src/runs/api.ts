@@ -124,7 +124,8 @@ export interface Runs {
   buildDataMap(creation: DataMapCreation): Promise<DataMapRecord>;
 
   getRun(id: string): Promise<RunRecord>;
-  listRuns(page: Page): Promise<{runs: RunRecord[]; nextPageToken: string}>;
+  /** matches: all when undefined. A page may be short, even empty, before the last: see pages.ts. */
+  listRuns(page: Page, matches?: (run: RunRecord) => boolean): Promise<{runs: RunRecord[]; nextPageToken: string}>;
   /** Resolves once the etag is another than the one given, or after timeoutMs. */
   waitRun(id: string, etag: string, timeoutMs: number, signal: AbortSignal): Promise<RunRecord>;
   /** etag: '' for any. Each does nothing where it is done. */

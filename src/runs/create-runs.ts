@@ -24,7 +24,7 @@ import {notFound} from './not-found.js';
 import {type ArtifactOptions, openArtifacts} from './open-artifacts.js';
 import {openDatabase} from './open-database.js';
 import {isDeadOwner, newOwner, releaseOwner} from './owner.js';
-import {readPage} from './pages.js';
+import {readMatchingPage, readPage} from './pages.js';
 import {RateSources} from './rate-sources.js';
 import {Removals} from './removals.js';
 import {type Retention, RetentionJob} from './retention.js';
@@ -184,9 +184,12 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     buildDataMap: creation => dataMaps.build(creation),
 
     getRun: async id => await costs.describe(shown(await getRun(id))),
-    async listRuns(page) {
+    async listRuns(page, matches) {
       const list = (limit: number, before?: number) => store.runs.list(limit, before);
-      const {records, nextPageToken} = await readPage('Cannot list runs', page, list);
+      const what = 'Cannot list runs';
+      const {records, nextPageToken} = await (matches
+        ? readMatchingPage(what, page, list, matches)
+        : readPage(what, page, list));
       return {runs: records.map(shown), nextPageToken};
     },
     async waitRun(id, etag, timeoutMs, signal) {

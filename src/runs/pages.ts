@@ -14,19 +14,50 @@ export async function readPage<T extends {createTime: number}>(
   return await readPageBy(what, page, list, ({createTime}) => createTime);
 }
 
+/** A page ends too, however few it has, when so many records were looked at: a call costs no more than that. */
+const maxLookedAt = 10_000;
+const lookedAtOnce = 500;
+
+/** As readPage, of those records that match; a page may be short, even empty, before the last. */
+export async function readMatchingPage<T extends {createTime: number}>(
+  what: string,
+  page: Page,
+  list: (limit: number, before: number | undefined) => Promise<T[]>,
+  matches: (record: T) => boolean,
+): Promise<{records: T[]; nextPageToken: string}> {
+  const {size, before} = checkedPage(what, page);
+  const records: T[] = [];
+  let place = before;
+  for (let lookedAt = 0; lookedAt < maxLookedAt; lookedAt += lookedAtOnce) {
+    const some = await list(lookedAtOnce, place);
+    for (const record of some.filter(matches)) {
+      if (records.length === size) return {records, nextPageToken: encode(records[size - 1].createTime)};
+      records.push(record);
+    }
+    if (some.length < lookedAtOnce) return {records, nextPageToken: ''};
+    place = some[some.length - 1].createTime;
+  }
+  return {records, nextPageToken: encode(place!)};
+}
+
 /** placeOf: what falls from each record of the list to the next. */
 export async function readPageBy<T>(
   what: string,
-  {pageSize, pageToken}: Page,
+  page: Page,
   list: (limit: number, before: number | undefined) => Promise<T[]>,
   placeOf: (record: T) => number,
 ): Promise<{records: T[]; nextPageToken: string}> {
+  const {size, before} = checkedPage(what, page);
+  const found = await list(size + 1, before);
+  const records = found.slice(0, size);
+  return {records, nextPageToken: found.length > size ? encode(placeOf(records[size - 1])) : ''};
+}
+
+function checkedPage(what: string, {pageSize, pageToken}: Page): {size: number; before: number | undefined} {
   if (!Number.isInteger(pageSize) || pageSize < 0)
     throw invalidFields(what, [{field: 'page_size', description: `must be 0 or more, current value is ${pageSize}`}]);
   const size = Math.min(pageSize || defaultPageSize, maxPageSize);
-  const found = await list(size + 1, pageToken === '' ? undefined : decode(what, pageToken));
-  const records = found.slice(0, size);
-  return {records, nextPageToken: found.length > size ? encode(placeOf(records[size - 1])) : ''};
+  return {size, before: pageToken === '' ? undefined : decode(what, pageToken)};
 }
 
 function encode(before: number): string {

@@ -13,7 +13,8 @@ const transitions = {
 
 export type RunState = keyof typeof transitions;
 
-export const terminalStates = (Object.keys(transitions) as RunState[]).filter(state => transitions[state].length === 0);
+export const runStates = Object.keys(transitions) as RunState[];
+export const terminalStates = runStates.filter(state => transitions[state].length === 0);
 
 export const isTerminal = (state: RunState): boolean => terminalStates.includes(state);
 

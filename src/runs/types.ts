@@ -16,7 +16,8 @@ import type {
 import type {RunState} from './run-state.js';
 
 export type {RunState} from './run-state.js';
-export type RunKind = 'REFERENCE' | 'MAIN' | 'IMPORTED';
+export const runKinds = ['REFERENCE', 'MAIN', 'IMPORTED'] as const;
+export type RunKind = (typeof runKinds)[number];
 
 export interface DatasetRecord {
   id: string;

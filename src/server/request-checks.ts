@@ -1,5 +1,5 @@
-// The shape of a request: collects every broken rule and every field that this version does not honour, then throws once.
-import {type FieldViolation, FtftError, invalidFields} from '../errors.js';
+// The shape of a request: collects every broken rule, then throws once.
+import {type FieldViolation, invalidFields} from '../errors.js';
 import type {Page} from '../runs/api.js';
 import {idPattern, shown, splitPattern} from '../runs/field-rules.js';
 import type {Duration} from './gen/google/protobuf/duration.js';
@@ -11,7 +11,6 @@ const maxLabelLength = 63;
 
 export class RequestChecks {
   readonly violations: FieldViolation[] = [];
-  private readonly unsupported: string[] = [];
 
   /** what: the attempt, such as 'Cannot train a reference model'. */
   constructor(private readonly what: string) {}
@@ -22,11 +21,6 @@ export class RequestChecks {
 
   violate(field: string, description: string): void {
     this.violations.push({field, description});
-  }
-
-  /** A set field or value that is valid, but not honoured by this version. */
-  refuse(field: string): void {
-    this.unsupported.push(field);
   }
 
   /** The id inside a resource name; '' when broken. */
@@ -101,14 +95,5 @@ export class RequestChecks {
   /** INVALID_ARGUMENT with all violations, else UNIMPLEMENTED naming all fields that are not honoured. */
   throwIfAny(): void {
     if (this.isBroken) throw invalidFields(this.what, this.violations);
-    if (this.unsupported.length > 0) throw notSupported(this.what, this.unsupported.join(', '));
   }
-}
-
-/** UNIMPLEMENTED/NOT_SUPPORTED; field names what to leave out. */
-export function notSupported(what: string, field: string): FtftError {
-  return new FtftError('UNIMPLEMENTED', `${what}: this version does not support ${field}; leave it out`, {
-    reason: 'NOT_SUPPORTED',
-    metadata: {field},
-  });
 }

@@ -3,6 +3,7 @@ import {FtftError} from '../errors.js';
 import {type Caller, checkOwn} from './access/caller.js';
 import type {CallExtension} from './call-errors.js';
 import {draining, type ServerContext} from './context.js';
+import {FilterError} from './filter-tokens.js';
 import {
   FineTuneMainRequest,
   type FtftServiceImplementation,
@@ -12,6 +13,7 @@ import {
 import {fittingPage} from './page-size.js';
 import {RequestChecks} from './request-checks.js';
 import {createOnce, requestKey} from './request-key.js';
+import {parseRunFilter, type RunFilter} from './run-filter.js';
 import {fromEarlyStopping, fromMethod} from './translate-main.js';
 import {toRun} from './translate-run.js';
 import {fromSpec} from './translate-spec.js';
@@ -93,10 +95,10 @@ export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>
     async listRuns(request) {
       const checks = new RequestChecks('Cannot list runs');
       const page = checks.page(request);
-      if (request.filter !== '') checks.refuse('filter');
+      const matches = request.filter === '' ? undefined : checkedFilter(checks, request.filter);
       checks.throwIfAny();
       return await fittingPage(page, ListRunsResponse, async page => {
-        const {runs: records, nextPageToken} = await runs.listRuns(page);
+        const {runs: records, nextPageToken} = await runs.listRuns(page, matches);
         return {runs: records.map(toRun), nextPageToken};
       });
     },
@@ -173,4 +175,14 @@ export async function throwAllViolations(checks: RequestChecks, dryRun: () => Pr
     }
   }
   checks.throwIfAny();
+}
+
+function checkedFilter(checks: RequestChecks, filter: string): RunFilter | undefined {
+  try {
+    return parseRunFilter(filter);
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    checks.violate('filter', error.message);
+    return undefined;
+  }
 }

@@ -39,7 +39,15 @@ export function seedsOf(rpc: Rpc, resumeTokens: string[]): object[] {
     case 'listDatasets':
       return [{pageSize: 1, pageToken: 'abc'}, {}];
     case 'listRuns':
-      return [{pageSize: 2, pageToken: 'abc', filter: 'state = STATE_PENDING'}, {pageSize: 1000}];
+      return [
+        {filter: 'labels:team AND -state = STATE_PENDING'},
+        {
+          pageSize: 2,
+          pageToken: 'abc',
+          filter: 'NOT (state = FAILED OR kind = MAIN) labels.team = "n*" create_time > "2026-11-01T09:00:00Z"',
+        },
+        {pageSize: 1000},
+      ];
     case 'trainReference':
       return [{runId: 'new', spec, requestId, validateOnly: true, labels: {team: 'nlp'}}, {spec}];
     case 'fineTuneMain':

@@ -89,9 +89,9 @@ export class FakeRuns implements Runs {
     return this.runOf(id);
   }
 
-  async listRuns(page: {pageSize: number; pageToken: string}) {
+  async listRuns(page: {pageSize: number; pageToken: string}, matches: (run: RunRecord) => boolean = () => true) {
     this.calls.push(page);
-    return {runs: [...this.records.values()], nextPageToken: ''};
+    return {runs: [...this.records.values()].filter(matches), nextPageToken: ''};
   }
 
   async waitRun(id: string, etag: string, timeoutMs: number, signal: AbortSignal): Promise<RunRecord> {
