@@ -4,11 +4,11 @@ import {once} from 'node:events';
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {createInterface} from 'node:readline';
 import {type Channel, createChannel, createClient} from 'nice-grpc';
 import {serverCommand} from '../../src/cli/server-process.js';
 import {type FtftServiceClient, FtftServiceDefinition} from '../../src/server/gen/ftft/v1/ftft_service.js';
 import {startPostgres} from '../../test/support/postgres.js';
+import {listening} from '../../test/support/server-process.js';
 import {writeTinyModel} from '../../test/support/tiny-model.js';
 
 export const stores = ['sqlite', 'postgres'] as const;
@@ -125,10 +125,6 @@ async function startMember(env: NodeJS.ProcessEnv): Promise<Member> {
   const kill = () => child.pid !== undefined && child.exitCode === null && process.kill(-child.pid, 'SIGKILL');
   process.once('exit', kill);
   child.once('exit', () => process.off('exit', kill));
-  for await (const line of createInterface({input: child.stdout})) {
-    if (!line.includes('"listening"')) continue;
-    const {grpc = ''} = JSON.parse(line) as {grpc?: string};
-    return new Member(child, grpc);
-  }
-  throw new Error(`The service did not begin to listen, exit code ${child.exitCode}`);
+  const {grpc = ''} = await listening(child);
+  return new Member(child, grpc);
 }

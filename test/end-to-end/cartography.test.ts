@@ -6,7 +6,7 @@ import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {gzipSync} from 'node:zlib';
 import {permutation, randomStream} from '../../src/random.js';
-import {run} from '../cli/support/terminal.js';
+import {run, runJson} from '../cli/support/terminal.js';
 import {type ServerProcess, startServer, temporaryFolder} from '../support/server-process.js';
 
 const [numInstances, numEpochs, numClasses] = [300, 5, 3];
@@ -21,11 +21,7 @@ after(async () => {
 });
 const path = (name: string) => join(folder, name);
 
-async function ftft(...args: string[]) {
-  const {exitCode, out, err} = await run(server.address, [...args, '--json']);
-  assert.equal(exitCode, 0, err);
-  return JSON.parse(out);
-}
+const ftft = (...args: string[]) => runJson(server.address, args);
 
 interface Learning {
   gold: number;

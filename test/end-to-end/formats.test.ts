@@ -7,7 +7,7 @@ import {after, before, test} from 'node:test';
 import {gzipSync} from 'node:zlib';
 import {parquetWriteBuffer} from 'hyparquet-writer';
 import {randomStream} from '../../src/random.js';
-import {run} from '../cli/support/terminal.js';
+import {runJson} from '../cli/support/terminal.js';
 import {type ServerProcess, startServer, temporaryFolder} from '../support/server-process.js';
 
 const numInstances = 60;
@@ -24,11 +24,7 @@ after(async () => {
 });
 const path = (name: string) => join(folder, name);
 
-async function ftft(...args: string[]) {
-  const {exitCode, out, err} = await run(server.address, [...args, '--json']);
-  assert.equal(exitCode, 0, err);
-  return JSON.parse(out);
-}
+const ftft = (...args: string[]) => runJson(server.address, args);
 
 /** What formats and readers with manners of their own would change: quotes, NA, spaces at the ends, a long id. */
 const records = Array.from({length: numInstances}, (_, i) => ({

@@ -9,7 +9,7 @@ import {openSafetensors} from '../../src/data/safetensors.js';
 import type {Example} from '../../src/data/types.js';
 import {type FtftOptions, ftft, type Task} from '../../src/pipeline/ftft.js';
 import type {FtftServiceClient} from '../../src/server/gen/ftft/v1/ftft_service.js';
-import {run} from '../cli/support/terminal.js';
+import {runJson} from '../cli/support/terminal.js';
 import {startServer, withFolder} from '../support/server-process.js';
 import {firstLines, importSentiment, smallSpec, waitForEnd} from '../support/small-run.js';
 
@@ -95,11 +95,7 @@ async function runService(client: FtftServiceClient, address: string, folder: st
 
 /** What cartography would read of the run gives, imported, the run's own map to the last bit. */
 async function checkRoundTrip(address: string, folder: string, digest: string): Promise<void> {
-  const ftft = async (...args: string[]) => {
-    const {exitCode, out, err} = await run(address, [...args, '--json']);
-    assert.equal(exitCode, 0, err);
-    return JSON.parse(out);
-  };
+  const ftft = (...args: string[]) => runJson(address, args);
   await ftft('export-dynamics', 'reference', join(folder, 'logs'));
   const {run: imported} = await ftft('import-dynamics', join(folder, 'logs'), '--dataset', 'sentiment');
   assert.equal((await ftft('build-data-map', imported.name)).digest, digest);

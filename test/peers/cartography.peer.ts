@@ -6,7 +6,7 @@ import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {fileURLToPath} from 'node:url';
 import {peerEnvironment, python} from '../../bench/peers/environment.js';
-import {run} from '../cli/support/terminal.js';
+import {runJson} from '../cli/support/terminal.js';
 import {type ServerProcess, startServer, temporaryFolder} from '../support/server-process.js';
 
 const [numInstances, numEpochs] = [500, 5];
@@ -21,11 +21,7 @@ after(async () => {
   rmSync(folder, {recursive: true});
 });
 
-async function ftft(...args: string[]) {
-  const {exitCode, out, err} = await run(server.address, [...args, '--json']);
-  assert.equal(exitCode, 0, err);
-  return JSON.parse(out);
-}
+const ftft = (...args: string[]) => runJson(server.address, args);
 
 async function peer(job: object) {
   const script = fileURLToPath(new URL('cartography_peer.py', import.meta.url));

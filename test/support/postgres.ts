@@ -3,12 +3,12 @@
 import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
 import {appendFileSync, chownSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
-import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {delimiter, dirname, join} from 'node:path';
 import {setTimeout as wait} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import pg from 'pg';
+import {freePort} from './free-port.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** For tests nothing has to outlive the machine; a test that cuts the power asks otherwise. */
@@ -175,14 +175,4 @@ function unprivileged(): User {
   const entry = entries.find(([name]) => name === 'postgres') ?? entries.find(([name]) => name === 'nobody');
   if (!entry) throw new Error('PostgreSQL refuses root, and /etc/passwd has neither postgres nor nobody');
   return {uid: Number(entry[2]), gid: Number(entry[3])};
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

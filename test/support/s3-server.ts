@@ -2,13 +2,13 @@
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {existsSync, mkdirSync, mkdtempSync, rmSync} from 'node:fs';
-import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as wait} from 'node:timers/promises';
 import {CreateBucketCommand, S3Client} from '@aws-sdk/client-s3';
 import {readConfig} from '../../src/config.js';
 import type {BucketOptions} from '../../src/runs/bucket.js';
+import {freePort} from './free-port.js';
 
 const program = join(readConfig(process.env).cacheDir, 's3-server', 's3-server');
 export const credentials = {accessKeyId: 'tester', secretAccessKey: 'secret of the tester'};
@@ -98,14 +98,4 @@ export async function startS3Server(): Promise<S3Server> {
   process.on('exit', cleanUp);
   await server.start();
   return server;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

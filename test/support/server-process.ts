@@ -91,7 +91,8 @@ async function startProcess(dataDir: string, environment: NodeJS.ProcessEnv): Pr
   return {child, ports, kill: async () => void (await end('SIGKILL')), stop: () => end('SIGTERM')};
 }
 
-async function listening(child: ChildProcess): Promise<Ports> {
+/** What it says once it listens. */
+export async function listening(child: ChildProcess): Promise<Ports> {
   for await (const line of createInterface({input: child.stdout!})) {
     if (line.startsWith('{') && line.includes('"listening"')) return JSON.parse(line);
   }

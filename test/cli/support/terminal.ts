@@ -1,4 +1,5 @@
 // Streams that remember → an Io, and the command line run in this process.
+import assert from 'node:assert/strict';
 import {Readable, Writable} from 'node:stream';
 import type {Io, Output} from '../../../src/cli/io.js';
 import {ftft} from '../../../src/cli/program.js';
@@ -33,4 +34,11 @@ export async function run(address: string, args: string[], options: Parameters<t
   const terminal = createTerminal(options);
   const exitCode = await ftft([...args, '--address', address], terminal.io);
   return {exitCode, out: terminal.out(), err: terminal.err()};
+}
+
+/** What a command line that must succeed prints with --json. */
+export async function runJson(address: string, args: string[]) {
+  const {exitCode, out, err} = await run(address, [...args, '--json']);
+  assert.equal(exitCode, 0, err);
+  return JSON.parse(out);
 }
