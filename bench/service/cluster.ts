@@ -1,5 +1,5 @@
 // A store → the service as it is run over it: one process for the API, and workers, each a child process that can be looked at and killed.
-import {type ChildProcess, spawn} from 'node:child_process';
+import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -67,10 +67,27 @@ export interface Cluster {
   end(): Promise<void>;
 }
 
-/** The API trains too without workers. leaseMs: undefined for the server's own. */
+export interface ClusterOptions {
+  /** The API trains too without any. */
+  workers: number;
+  /** undefined for the server's own. */
+  leaseMs?: number;
+  /** Each worker on a host of its own, as far as it can tell; see canRename. */
+  isApart?: boolean;
+}
+
+/** Gives a process a host name of its own. */
+const renamed = (host: string): string[] => ['unshare', '--uts', 'sh', '-c', 'hostname "$0" && exec "$@"', host];
+
+/** Whether processes can have host names of their own here: as root on Linux. */
+export function canRename(): boolean {
+  const [file, ...args] = [...renamed('elsewhere'), 'true'];
+  return spawnSync(file, args).status === 0;
+}
+
 export async function startCluster(
   store: StoreName,
-  {workers: numWorkers, leaseMs}: {workers: number; leaseMs?: number},
+  {workers: numWorkers, leaseMs, isApart = false}: ClusterOptions,
 ): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), 'ftft-bench-'));
   const remove = () => rmSync(folder, {recursive: true, force: true, maxRetries: 5});
@@ -97,7 +114,8 @@ export async function startCluster(
       ...(postgres && {FTFT_DATABASE_URL: await postgres.database()}),
     };
     const start = async (role: Role) => {
-      const member = await startMember({...environment, FTFT_ROLE: role});
+      const host = isApart ? renamed(`bench-${endings.length}`) : [];
+      const member = await startMember([...host, ...serverCommand()], {...environment, FTFT_ROLE: role});
       endings.push(() => member.end('SIGTERM'));
       return member;
     };
@@ -118,8 +136,7 @@ export async function startCluster(
   }
 }
 
-async function startMember(env: NodeJS.ProcessEnv): Promise<Member> {
-  const [file, ...args] = serverCommand();
+async function startMember([file, ...args]: string[], env: NodeJS.ProcessEnv): Promise<Member> {
   // A group of its own, to be killed with its trainer.
   const child = spawn(file, args, {env, stdio: ['ignore', 'pipe', 'inherit'], detached: true});
   const kill = () => child.pid !== undefined && child.exitCode === null && process.kill(-child.pid, 'SIGKILL');

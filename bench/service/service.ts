@@ -2,7 +2,7 @@
 import type {Measurement, Row} from '../report/results.js';
 import {figureWords} from '../report/table.js';
 import {benchCalls} from './calls.js';
-import {type StoreName, startCluster, storeTitles} from './cluster.js';
+import {canRename, type StoreName, startCluster, storeTitles} from './cluster.js';
 import {importLog, importTexts, type LogSize} from './runs.js';
 import {benchCommits, benchReplay, benchStalled, type StreamOptions} from './streams.js';
 import {benchTakeover, type TakeoverOptions} from './takeover.js';
@@ -52,6 +52,12 @@ export async function benchService({stores, ...options}: ServiceOptions): Promis
       }
     });
     await part(`${title}, takeover`, async () => [await benchTakeover(store, options)]);
+    if (store !== 'postgres') continue;
+    if (canRename())
+      await part(`${title}, takeover by another host`, async () => [await benchTakeover(store, options, true)]);
+    else
+      notes[`${title}, takeover by another host`] =
+        'not measured: host names of their own for processes take root and Linux';
   }
   return measurement;
 }

@@ -16,8 +16,13 @@ export interface TakeoverOptions {
 const pollMs = 10;
 const numTexts = 640;
 
-export async function benchTakeover(store: StoreName, {rounds, leaseMs}: TakeoverOptions): Promise<Row> {
-  const cluster = await startCluster(store, {workers: 2, leaseMs});
+/** isApart: the other worker cannot see that the process is gone, and waits for the end of its lease. */
+export async function benchTakeover(
+  store: StoreName,
+  {rounds, leaseMs}: TakeoverOptions,
+  isApart = false,
+): Promise<Row> {
+  const cluster = await startCluster(store, {workers: 2, leaseMs, isApart});
   const {client, workers, startWorker} = cluster;
   try {
     await importTexts(client, numTexts);
@@ -43,7 +48,7 @@ export async function benchTakeover(store: StoreName, {rounds, leaseMs}: Takeove
     await client.cancelRun({name});
     const longest = Math.max(...seconds);
     return {
-      what: `${storeTitles[store]}: takeover after a worker's death, lease of ${leaseMs / 1000} s`,
+      what: `${storeTitles[store]}: takeover ${isApart ? 'by another host' : 'on the same host'} after a worker's death, lease of ${leaseMs / 1000} s`,
       ours: measured('ftft', seconds),
       figure: {
         name: 'longest, beyond the lease',

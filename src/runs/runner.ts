@@ -29,6 +29,9 @@ export interface RunnerContext extends Omit<AttemptContext, 'trainerEnv'> {
   warningThresholds?: WarningThresholds;
 }
 
+/** Between two sweeps, should a lease that is over not go away. */
+const leastSweepMs = 200;
+
 interface Held {
   attempt: Attempt;
   done: Promise<void>;
@@ -36,6 +39,8 @@ interface Held {
 
 export class Runner {
   private timer: NodeJS.Timeout | undefined;
+  /** Set while a lease may end before the next turn. */
+  private sweepTimer: NodeJS.Timeout | undefined;
   /** What each accelerator works at. */
   private readonly held: (Held | undefined)[];
   private isClosing = false;
@@ -111,6 +116,7 @@ export class Runner {
     this.closing.abort();
     clearInterval(this.timer);
     await this.turning;
+    clearTimeout(this.sweepTimer);
     await this.lent?.catch(() => {});
     for (const attempt of this.attempts()) attempt.drain(graceMs);
     await Promise.all(this.held.map(held => held?.done));
@@ -161,6 +167,16 @@ export class Runner {
       if (this.holds(lease)) continue;
       if (await this.change(lease, lost)) logger.warn(lease, 'The lease ran out');
     }
+    await this.sweepInTime();
+  }
+
+  /** A run whose worker died goes on when its lease is over, not at some later turn. */
+  private async sweepInTime(): Promise<void> {
+    const {store, leaseMs} = this.context;
+    clearTimeout(this.sweepTimer);
+    const ms = await store.leases.nextEndMs();
+    if (ms === undefined || ms > leaseMs / 3) return;
+    this.sweepTimer = setTimeout(() => this.turn(), Math.max(ms, leastSweepMs) + 1);
   }
 
   /** Runs that are ours without our knowing. */

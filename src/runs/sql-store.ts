@@ -151,6 +151,11 @@ class SqlLeaseQueue implements LeaseQueue {
     return rows.filter(isLost).map(readRun);
   }
 
+  async nextEndMs(): Promise<number | undefined> {
+    const row = await this.sql.row(`select min(lease_until) - ${this.sql.now} as ms from runs where state in ${held}`);
+    return typeof row?.ms === 'number' || typeof row?.ms === 'string' ? Number(row.ms) : undefined;
+  }
+
   async heldBy(owner: string): Promise<Lease[]> {
     const rows = await this.sql.rows(`select id, attempt from runs where state in ${held} and lease_owner = ?`, owner);
     return rows.map(({id, attempt}) => ({runId: String(id), attempt: Number(attempt)}));

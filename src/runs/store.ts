@@ -83,6 +83,8 @@ export interface LeaseQueue {
   renew(lease: Lease, leaseMs: number): Promise<RunState | undefined>;
   /** Runs that are held, and whose lease ran out, or whose owner is known to be dead. */
   findLost(isDead: (owner: string) => boolean): Promise<StoredRun[]>;
+  /** Milliseconds until the first of all leases ends unless it is renewed; undefined when there is none. */
+  nextEndMs(): Promise<number | undefined>;
   heldBy(owner: string): Promise<Lease[]>;
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
+import {setTimeout as sleep} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import {readCommittedEpochs} from '../../src/runs/committed-epochs.js';
 import {createRuns} from '../../src/runs/create-runs.js';
@@ -23,6 +24,22 @@ import {
 
 const numKills = 10;
 const request = creation({seed: faults.slow, epochs: 16, maxAttempts: 1000, evaluationIntervalSteps: 20}, {id: 'run'});
+
+test('the run of a worker that another cannot see goes on when its lease is over, long before the next turn', async t => {
+  const options = {...(await runsOptions(await temporaryFolder(t))), leaseMs: 60_000};
+  const runs = await createRuns(options);
+  t.after(() => runs.close({graceMs: 0}));
+  await importPets(runs);
+  await runs.trainReference(request);
+  const sqlite = new Sqlite(join(options.dataDir, 'ftft.db'));
+  t.after(() => sqlite.close());
+  await createSqlStore(sqlite).leases.claim('elsewhere~1~0~0', 1500);
+  runs.start();
+  const began = performance.now();
+  while ((await runs.getRun('run')).attempt < 2) await sleep(20);
+  // A turn comes every 20 s.
+  assert.ok(performance.now() - began < 15_000);
+});
 
 const weights = (run: RunRecord): Buffer => readFileSync(join(fileURLToPath(run.modelUri!), 'model.safetensors'));
 

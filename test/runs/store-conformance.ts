@@ -222,9 +222,13 @@ export function storeConformance(name: string, open: (t: TestContext) => Promise
   test(`${name}: a renewed lease lives on, one whose owner is dead does not, and an ended run has none`, async t => {
     const under = await opened(t);
     const {store, clock} = under;
+    assert.equal(await store.leases.nextEndMs(), undefined);
     const lease = await claimed(under);
     await clock.advance(900);
+    assert.ok((await store.leases.nextEndMs())! <= 100);
     assert.equal(await store.leases.renew(lease, 1000), 'RUNNING');
+    const leftMs = (await store.leases.nextEndMs())!;
+    assert.ok(leftMs > 900 && leftMs <= 1000, `${leftMs} ms`);
     await clock.advance(900);
     assert.deepEqual(await store.leases.findLost(isDead), []);
     assert.equal((await store.leases.findLost(owner => owner === 'worker')).length, 1);
@@ -233,6 +237,7 @@ export function storeConformance(name: string, open: (t: TestContext) => Promise
     assert.equal(await store.log.append(lease, stored => ({stored, events: []})), undefined);
     await clock.advance(5000);
     assert.deepEqual(await store.leases.findLost(() => true), []);
+    assert.equal(await store.leases.nextEndMs(), undefined);
     assert.equal(await store.runs.countUnfinished(), 0);
   });
 
