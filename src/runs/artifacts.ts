@@ -44,6 +44,8 @@ export interface RunFiles {
   removeCheckpoint(uid: string, name: string): Promise<void>;
   /** Makes a model folder that was written there last; its URI. */
   keepModel(uid: string, trained: string): Promise<string>;
+  /** This process works at the run no longer: copies that only it can use. */
+  forget(uid: string): Promise<void>;
   /** Of a run that has ended: all but its model. */
   removeLeftovers(run: {uid: string; modelUri?: string}): Promise<void>;
   removeAll(uid: string): Promise<void>;

@@ -57,6 +57,10 @@ export class AttemptFiles {
     return await this.ask(() => this.context.files.keepModel(this.uid, folder));
   }
 
+  async forget(): Promise<void> {
+    await this.orWarn(() => this.context.files.forget(this.uid));
+  }
+
   /** Of a run that has ended. */
   async removeLeftovers(modelUri: string | undefined): Promise<void> {
     await this.orWarn(() => this.context.files.removeLeftovers({uid: this.uid, modelUri}));

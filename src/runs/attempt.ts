@@ -6,6 +6,7 @@ import {AttemptFiles} from './attempt-files.js';
 import {AttemptWriter, type WriterContext} from './attempt-writer.js';
 import type {DiskReserve} from './disk-reserve.js';
 import {LongTimer} from './long-timer.js';
+import {preparedUnlessStopped} from './prepare-attempt.js';
 import {persistently} from './retry-store.js';
 import {cancelling, ended, lost, released} from './run-changes.js';
 import {executionTimeout, unexpected} from './run-errors.js';
@@ -15,6 +16,8 @@ import {TrainerChild} from './trainer-child.js';
 import type {FromTrainer, TrainerJob} from './trainer-protocol.js';
 
 const settleRetryMs = 1000;
+/** How long a run that is to end waits for a store that is away. */
+const lastPatienceMs = 10_000;
 
 export interface AttemptContext extends WriterContext {
   leaseMs: number;
@@ -44,7 +47,8 @@ export class Attempt {
   private isSettling = false;
   private isFenced = false;
   private isDraining = false;
-  private isStopping = false;
+  /** Aborted when the attempt is to go no further: what is being prepared is not waited for. */
+  private readonly stopping = new AbortController();
 
   constructor(
     private readonly stored: StoredRun,
@@ -67,8 +71,8 @@ export class Attempt {
     const heartbeat = setInterval(() => this.heartbeat(), this.context.leaseMs / 3);
     this.startTimeout();
     try {
-      const job = await this.ask(prepare);
-      await this.train(job);
+      const job = await preparedUnlessStopped(prepare, this.stopping.signal, this.patience.signal);
+      if (job) await this.train(job);
       if (this.trained) await this.keepModel(this.trained);
       await this.settle();
       const after = await this.runNow();
@@ -79,13 +83,16 @@ export class Attempt {
     } finally {
       clearInterval(heartbeat);
       this.timeout.stop();
+      this.stopping.abort();
+      this.patience.abort();
     }
   }
 
   /** The child stops at the next batch boundary; isLeaving: with a checkpoint, from which another attempt goes on. */
   private stop(isLeaving: boolean): void {
-    this.isStopping = true;
+    this.stopping.abort();
     this.child?.stop(isLeaving);
+    if (!isLeaving) setTimeout(() => this.patience.abort(), lastPatienceMs).unref();
   }
 
   /** Hands the run back to the queue, to go on from where it is, or from its last checkpoint if that takes longer than graceMs. */
@@ -113,7 +120,7 @@ export class Attempt {
   }
 
   private async train(job: TrainerJob): Promise<void> {
-    if (this.isFenced || this.isStopping) return;
+    if (this.isFenced || this.stopping.signal.aborted) return;
     const {trainerEntry, trainerEnv} = this.context;
     const first = {kind: 'start', job} as const;
     this.child = new TrainerChild(trainerEntry, first, message => this.hear(message), trainerEnv);
@@ -203,6 +210,7 @@ export class Attempt {
   private fence(): void {
     if (this.isFenced) return;
     this.isFenced = true;
+    this.stopping.abort();
     this.patience.abort();
     this.context.logger.warn({...this.lease}, 'The lease is void: the trainer is stopped');
     this.child?.kill();
@@ -213,8 +221,12 @@ export class Attempt {
     const isOurs = error instanceof FtftError;
     logger.error({...this.lease, error: isOurs ? error.message : (error as Error).stack}, 'The runner cannot go on');
     const plain = isOurs ? error.toPlain() : unexpected;
-    // A store that cannot be used for now costs the attempt, not the run.
-    this.ending = plain.reason === 'STORE_UNAVAILABLE' ? lost : (stored, now) => ended(stored, 'FAILED', now, plain);
+    this.ending = (stored, now) => {
+      // A store that cannot be used for now costs the attempt, not the run; so does a hub, but the last attempt says so.
+      const isLast = stored.lostLeases + 1 >= stored.run.spec.maxAttempts;
+      const isAttempts = plain.reason === 'STORE_UNAVAILABLE' || (plain.reason === 'HUB_UNAVAILABLE' && !isLast);
+      return isAttempts ? lost(stored, now) : ended(stored, 'FAILED', now, plain);
+    };
     this.child?.kill();
   }
 
@@ -258,8 +270,10 @@ export class Attempt {
   /** Writes the end, into the reserve where the disk is full; again and again, until the lease is void. */
   private async settle(): Promise<void> {
     const {logger, reserve} = this.context;
-    const ending = this.ending ?? (this.isStopping ? released : lost);
+    const ending = this.ending ?? (this.stopping.signal.aborted ? released : lost);
     this.isSettling = true;
+    // As long as the lease is ours nobody else puts anything there.
+    if (!this.isFenced) await this.files.forget();
     for (let numTries = 1; !this.isFenced; numTries++) {
       try {
         if (!(await this.writer.append(ending))) this.fence();

@@ -71,8 +71,12 @@ export class BucketRuns implements RunFiles {
     return this.bucket.uri(folder);
   }
 
-  async removeLeftovers({uid, modelUri}: {uid: string; modelUri?: string}): Promise<void> {
+  async forget(uid: string): Promise<void> {
     await rm(this.folder(uid), {recursive: true, force: true});
+  }
+
+  async removeLeftovers({uid, modelUri}: {uid: string; modelUri?: string}): Promise<void> {
+    await this.forget(uid);
     await this.removeKeys(
       `runs/${uid}/`,
       key => modelUri === undefined || !this.bucket.uri(key).startsWith(`${modelUri}/`),

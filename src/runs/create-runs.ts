@@ -243,9 +243,8 @@ export async function createRuns(options: RunsOptions): Promise<RunsWithLife> {
     async close({graceMs}) {
       if (isClosed) return;
       isClosed = true;
-      await expiry?.close();
-      await sweep.close();
-      await runner.close(graceMs);
+      // All at once: what is being removed must not eat the time that a trainer has to keep its state.
+      await Promise.all([expiry?.close(), sweep.close(), runner.close(graceMs)]);
       energy?.close();
       await artifacts.close();
       await sql.close();

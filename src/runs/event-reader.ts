@@ -14,9 +14,9 @@ const what = 'Cannot read the events of a run';
 interface LogPage {
   page: StoredEvent[];
   isFull: boolean;
-  /** As it was when the page had been read; of the last page only. */
+  /** As it was when the page had been read. */
   run?: RunRecord;
-  /** The log's end; of a terminal run only. */
+  /** The log's end; of a terminal run's last page only. */
   last?: number;
 }
 
@@ -40,17 +40,21 @@ export async function* readEvents(
   const watch = wakeups.watch(runId, 'log');
   const readOn = async (): Promise<LogPage> => {
     const page = await log.read(runId, next, eventsPerPage);
-    if (page.length === eventsPerPage) return {page, isFull: true};
+    const isFull = page.length === eventsPerPage;
     const run = (await runs.get(runId))?.run;
     // In this order: the last event is written together with the terminal state.
-    const last = run && isTerminal(run.state) ? await log.lastSequence(runId) : undefined;
-    return {page, isFull: false, run, last};
+    const last = !isFull && run && isTerminal(run.state) ? await log.lastSequence(runId) : undefined;
+    return {page, isFull, run, last};
   };
   try {
     while (true) {
       signal.throwIfAborted();
       // Those who follow a run are all at its end, and want the same.
       const {page, isFull, run, last}: LogPage = isBehind ? await readOn() : await watch.shared(`${next}`, readOn);
+      // Deleted meanwhile: a reader that was told nothing would take what it has for the whole, or another run's events for this one's.
+      if (run?.uid !== uid) throw notFound('Run', runId);
+      // What is no longer kept may go between two pages.
+      if (page.length > 0 && page[0].sequence !== next) throw expired(page[0].sequence, await log.epochMarks(runId));
       for (const event of page) {
         yield event;
         next = event.sequence + 1;
@@ -62,8 +66,6 @@ export async function* readEvents(
         yield 'caught-up';
         continue;
       }
-      // Deleted meanwhile: a reader that was told nothing would take what it has for the whole.
-      if (run?.uid !== uid) throw notFound('Run', runId);
       if (last !== undefined && last < next) return;
       await watch.wait(signal);
     }

@@ -3,10 +3,13 @@ import {FtftError} from '../errors.js';
 
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const diskFull = '53100';
-/** Lost or refused connections, too few resources, a server that stops, sessions it ended, conflicts of transactions. */
-const passing = /^(08|53|57P|25P03|40|55P03|57014)/;
+/**
+ * Lost or refused connections, too few resources, a server that stops, sessions it ended, conflicts of transactions, a disk that does not
+ * answer, and a server that takes no writes, as during a switch to another one.
+ */
+const passing = /^(08|53|57P|58|25P03|25006|40|55P03|57014)/;
 /** No rights, wrong credentials, no such database, a schema in which nothing may be made. */
-const settings = /^(28|3D|3F|42501|25006)/;
+const settings = /^(28|3D|3F|42501)/;
 
 export function explainPostgres(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof FtftError) return error;

@@ -1,5 +1,5 @@
 // The files of runs in a directory: each run's trainer writes where they stay, under names of its attempt's own.
-import {readdir, rename, rm} from 'node:fs/promises';
+import {access, readdir, rename, rm} from 'node:fs/promises';
 import {join} from 'node:path';
 import {pathToFileURL} from 'node:url';
 import type {RunFiles} from './artifacts.js';
@@ -35,10 +35,14 @@ export class RunFolders implements RunFiles {
   /** Takes the place of what an earlier attempt may have left there. */
   async keepModel(uid: string, trained: string): Promise<string> {
     const kept = join(this.folder(uid), 'model');
+    // An attempt that slept while another ended the run has nothing to put there any more.
+    await access(trained);
     await rm(kept, {recursive: true, force: true});
     await rename(trained, kept);
     return pathToFileURL(kept).href;
   }
+
+  async forget(): Promise<void> {}
 
   async removeLeftovers({uid}: {uid: string}): Promise<void> {
     for (const name of await this.names(uid))

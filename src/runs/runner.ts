@@ -165,7 +165,10 @@ export class Runner {
     for (const {run} of await store.leases.findLost(isDead)) {
       const lease = {runId: run.id, attempt: run.attempt};
       if (this.holds(lease)) continue;
-      if (await this.change(lease, lost)) logger.warn(lease, 'The lease ran out');
+      // A holder that was away as long as its lease may have been first.
+      const isStillLost = async () =>
+        (await store.leases.findLost(isDead)).some(({run: {id, attempt}}) => id === run.id && attempt === run.attempt);
+      if (await this.change(lease, lost, isStillLost)) logger.warn(lease, 'The lease ran out');
     }
     await this.sweepInTime();
   }
@@ -188,10 +191,13 @@ export class Runner {
     this.isClaimUnsure = false;
   }
 
-  /** False when the lease is void. */
-  private async change(lease: Lease, change: MakeChange): Promise<boolean> {
+  /** False when the lease is void, or the condition, asked while nobody else changes the run, does not hold. */
+  private async change(lease: Lease, change: MakeChange, isWanted = async () => true): Promise<boolean> {
     const {store, onAppended} = this.context;
-    const events = await store.log.append(lease, change);
+    const events = await store.transaction(async () => {
+      await store.runs.hold(lease.runId);
+      return (await isWanted()) ? await store.log.append(lease, change) : undefined;
+    });
     const after = events && (await store.runs.get(lease.runId))?.run;
     if (!after) return false;
     onAppended(after, events);

@@ -27,15 +27,9 @@ export class TrainerChild {
     // Our standard output belongs to the program's own lines.
     this.child = fork(entry, [], {serialization: 'advanced', stdio: ['ignore', 2, 'pipe', 'ipc'], env});
     const {child} = this;
-    createInterface({input: child.stderr!}).on('line', line => {
-      if (!startUpNotice.test(line)) process.stderr.write(`${line}\n`);
-    });
-    child.on('message', message => {
-      this.hasSpoken = true;
-      onMessage(message as FromTrainer);
-    });
     this.ended = new Promise(resolve => {
-      child.once('error', error => resolve(`it could not be started: ${error.message}`));
+      // First of all: a process without files to spare gets a child that has nothing but this event.
+      child.on('error', error => resolve(`it could not be started: ${error.message}`));
       child.once('exit', (code, signal) => {
         clearTimeout(this.stopTimer);
         const how = signal ? `it was killed by ${signal}` : `it exited with code ${code}`;
@@ -44,6 +38,14 @@ export class TrainerChild {
         else resolve(how);
       });
     });
+    child.on('message', message => {
+      this.hasSpoken = true;
+      onMessage(message as FromTrainer);
+    });
+    if (child.stderr)
+      createInterface({input: child.stderr}).on('line', line => {
+        if (!startUpNotice.test(line)) process.stderr.write(`${line}\n`);
+      });
     if (child.pid !== undefined) lowerPriority(child.pid);
     this.send(first);
   }

@@ -30,6 +30,22 @@ else {
       .map(entry => join(entry.parentPath, entry.name).slice(folder.length + 1))
       .sort();
 
+  test('a run that is suspended leaves nothing on the machine that worked at it', async t => {
+    const options = {...(await runsOptions(await temporaryFolder(t))), bucket: await server.bucket()};
+    const runs = await createRuns(options);
+    t.after(() => runs.close({graceMs: 5000}));
+    await importPets(runs);
+    runs.start();
+    await runs.trainReference(creation({seed: faults.slow, epochs: 4}, {id: 'run'}));
+    await waitUntil(runs, 'run', ({progress}) => progress.committedEpochs > 1);
+    await runs.suspendRun('run', '');
+    await waitUntil(runs, 'run', ({state}) => state === 'SUSPENDED');
+    const left = filesBelow(options.dataDir).filter(name => !/^(ftft\.db|\.reserve)/.test(name));
+    assert.deepEqual(left, []);
+    await runs.resumeRun('run', '');
+    assert.equal((await waitForEnd(runs, 'run')).state, 'SUCCEEDED');
+  });
+
   test('a run goes on at another machine from its last checkpoint, and leaves its model in the bucket and nothing else', async t => {
     const bucket = await server.bucket();
     const place = join(server.folder, bucket.bucket, bucket.prefix);

@@ -6,6 +6,8 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import {readCommittedEpochs} from '../../src/runs/committed-epochs.js';
 import {createRuns} from '../../src/runs/create-runs.js';
+import {silent} from '../../src/runs/logger.js';
+import {Runner} from '../../src/runs/runner.js';
 import {createSqlStore} from '../../src/runs/sql-store.js';
 import {Sqlite} from '../../src/runs/sqlite.js';
 import type {RunRecord} from '../../src/runs/types.js';
@@ -86,4 +88,36 @@ test(`a run whose server or trainer is killed ${numKills} times ends with the lo
   const epochs = await readCommittedEpochs(createSqlStore(sqlite).log, 'run');
   await sqlite.close();
   assert.equal(epochs.length, 16, 'the log reads back as whole epochs, whose digests are checked');
+});
+
+test('a lease that its holder renews after a sweep looked at it is left alone', async t => {
+  const options = {...(await runsOptions(await temporaryFolder(t))), leaseMs: 60_000};
+  const runs = await createRuns(options);
+  t.after(() => runs.close({graceMs: 0}));
+  await importPets(runs);
+  await runs.trainReference(request);
+  const sqlite = new Sqlite(join(options.dataDir, 'ftft.db'));
+  t.after(() => sqlite.close());
+  const store = createSqlStore(sqlite);
+  const {attempt} = (await store.leases.claim('elsewhere~1~0~0', 1))!.run;
+  await sleep(20);
+  let numLooks = 0;
+  const leases = new Proxy(store.leases, {
+    get:
+      (target, name: keyof typeof store.leases) =>
+      async (...args: never[]) => {
+        const found = await (target[name] as (...args: never[]) => Promise<unknown>).call(target, ...args);
+        if (name === 'findLost' && numLooks++ === 0) await target.renew({runId: 'run', attempt}, 60_000);
+        return found;
+      },
+  });
+  const runner = new Runner({
+    ...{store: {...store, transaction: store.transaction.bind(store), leases}, owner: 'us', accelerators: []},
+    ...{leaseMs: 60_000, isDead: () => false, logger: silent, onAppended() {}, onStep() {}},
+  } as unknown as ConstructorParameters<typeof Runner>[0]);
+  runner.start();
+  while (numLooks < 2) await sleep(5);
+  await runner.close(0);
+  const {run} = (await store.runs.get('run'))!;
+  assert.deepEqual([run.state, run.attempt], ['RUNNING', attempt]);
 });

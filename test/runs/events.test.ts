@@ -204,3 +204,53 @@ test('a place before what is left of the log is expired, and the reader is told 
     details: {reason: 'RESUME_TOKEN_EXPIRED', metadata: {earliest_sequence: String(all.length + 1)}},
   });
 });
+
+test('dynamics that go while a reader is among them end its stream with an error, not with a gap', async t => {
+  const sql = new Sqlite(':memory:');
+  t.after(() => sql.close());
+  const store = createSqlStore(sql);
+  await store.runs.insert(pendingRun('a'));
+  const {attempt} = (await store.leases.claim('worker', 60_000))!.run;
+  const events: LogEvent[] = Array.from({length: 30}, (_, epoch) => ({kind: 'epoch-started', epoch}));
+  await store.log.append({runId: 'a', attempt}, stored => ({stored, events}));
+  const reader = readEvents(store, new Wakeups(), 'a', {start: {position: 'earliest'}, signal: soon()});
+  const seen: unknown[] = [];
+  await assert.rejects(
+    async () => {
+      for await (const event of reader) {
+        seen.push(event === 'caught-up' ? event : event.sequence);
+        if (seen.length === 3) await store.log.removeAllButLast('a');
+      }
+    },
+    {details: {reason: 'RESUME_TOKEN_EXPIRED', metadata: {earliest_sequence: '30', earliest_epoch: '29'}}},
+  );
+  // The page that it had.
+  assert.deepEqual(seen, [1, 2, 3, 4, 5, 6, 7, 8]);
+});
+
+test('a reader of a run that was deleted, and whose name another has, gets nothing of the other', async t => {
+  const sql = new Sqlite(':memory:');
+  t.after(() => sql.close());
+  const store = createSqlStore(sql);
+  const events: LogEvent[] = Array.from({length: 30}, (_, epoch) => ({kind: 'epoch-started', epoch}));
+  const fill = async (uid: string) => {
+    const {run, ...rest} = pendingRun('a');
+    await store.runs.insert({run: {...run, uid}, ...rest});
+    const {attempt} = (await store.leases.claim('worker', 60_000))!.run;
+    await store.log.append({runId: 'a', attempt}, stored => ({stored, events}));
+  };
+  await fill('one');
+  const reader = readEvents(store, new Wakeups(), 'a', {start: {position: 'earliest'}, signal: soon()});
+  let numSeen = 0;
+  await assert.rejects(
+    async () => {
+      for await (const _ of reader)
+        if (++numSeen === 3) {
+          await store.runs.remove('a');
+          await fill('another');
+        }
+    },
+    {code: 'NOT_FOUND'},
+  );
+  assert.equal(numSeen, 8);
+});

@@ -27,3 +27,20 @@ test('a trainer that cannot start says why on standard error, without the notice
     assert.equal(stdout.trim(), 'it exited with code 3');
     assert.equal(stderr.trim(), 'the cause of the failure');
   }));
+
+test('a process without a file to spare hears that its trainer could not be started, and lives on', () =>
+  withFolder(async folder => {
+    const parent = join(folder, 'parent.mjs');
+    const childModule = new URL('../../src/runs/trainer-child.ts', import.meta.url).href;
+    writeFileSync(
+      parent,
+      `import {openSync, writeSync} from 'node:fs';
+       const {TrainerChild} = await import(${JSON.stringify(childModule)});
+       try { while (true) openSync('/dev/null'); } catch {}
+       writeSync(1, await new TrainerChild('entry.mjs', {}, () => {}).ended);`,
+    );
+    const command = [process.execPath, '--import', import.meta.resolve('tsx'), parent];
+    const {status, stdout} = spawnSync('sh', ['-c', 'ulimit -n 128; exec "$@"', 'sh', ...command], {encoding: 'utf8'});
+    assert.match(stdout, /^it could not be started: .*EMFILE/);
+    assert.equal(status, 0);
+  }));
