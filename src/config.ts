@@ -175,9 +175,12 @@ function bucket(env: NodeJS.ProcessEnv): Config['bucket'] {
   };
 }
 
+const secretNames =
+  /^(FTFT_DATABASE_URL|PGPASSWORD|(FTFT_)?HF_TOKEN|FTFT_TOKEN|AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN|CONTAINER_AUTHORIZATION_TOKEN)|OTEL_EXPORTER_OTLP_(.+_)?HEADERS)$/;
+
 /** A trainer sees one accelerator, and no secret that is for its parent alone. */
 function accelerators(env: NodeJS.ProcessEnv, device: 'cpu' | 'gpu'): NodeJS.ProcessEnv[] {
-  const {FTFT_DATABASE_URL, FTFT_HF_TOKEN, HF_TOKEN, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, ...plain} = env;
+  const plain = Object.fromEntries(Object.entries(env).filter(([name]) => !secretNames.test(name)));
   if (device === 'cpu') return [plain];
   const named = env.FTFT_ACCELERATORS || env.CUDA_VISIBLE_DEVICES;
   const ids = named ? named.split(',').map(id => id.trim()) : deviceNumbers();

@@ -51,8 +51,14 @@ test('what expires is said in days, and a worker leaves it to servers', () => {
 });
 
 test('trainers are told no secret of their parent', () => {
-  const secrets = {FTFT_DATABASE_URL: 'postgresql://u:p@h/d', HF_TOKEN: 'a', AWS_SECRET_ACCESS_KEY: 'b'};
-  const env = {...secrets, FTFT_HF_TOKEN: 'c', AWS_SESSION_TOKEN: 'd', PATH: '/bin', FTFT_DEVICE: 'cpu'};
+  const secrets = {
+    FTFT_DATABASE_URL: 'postgresql://u:p@h/d',
+    HF_TOKEN: 'a',
+    AWS_SECRET_ACCESS_KEY: 'b',
+    PGPASSWORD: 'e',
+  };
+  const others = {FTFT_TOKEN: 'f', OTEL_EXPORTER_OTLP_HEADERS: 'g', OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'h'};
+  const env = {...secrets, ...others, FTFT_HF_TOKEN: 'c', AWS_SESSION_TOKEN: 'd', PATH: '/bin', FTFT_DEVICE: 'cpu'};
   assert.deepEqual(readConfig(env).accelerators, [{PATH: '/bin', FTFT_DEVICE: 'cpu'}]);
 });
 

@@ -1,5 +1,7 @@
 // BuildDataMap, GetDataMap, ListDataMaps, ReadDataMap, CompareDataMaps: check, ask runs, translate.
+
 import {FtftError} from '../errors.js';
+import type {Page} from '../runs/api.js';
 import type {CallExtension} from './call-errors.js';
 import {maxMessageBytes, messageOverheadBytes} from './columns.js';
 import type {ServerContext} from './context.js';
@@ -57,10 +59,11 @@ export function dataMapHandlers({runs, telemetry}: Pick<ServerContext, 'runs' | 
       const page = checks.page(request);
       const run = request.run === '' ? undefined : checks.name('run', 'runs', request.run);
       checks.throwIfAny();
-      return await fittingPage(page, ListDataMapsResponse, async page => {
+      const read = async (page: Page) => {
         const {dataMaps, nextPageToken} = await runs.listDataMaps(page, run);
         return {dataMaps: dataMaps.map(toDataMap), nextPageToken};
-      });
+      };
+      return await fittingPage(page, ListDataMapsResponse, read, ({dataMaps}) => dataMaps.length);
     },
 
     async *readDataMap(request) {

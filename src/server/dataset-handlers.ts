@@ -1,5 +1,5 @@
 // ImportDataset, GetDataset, ListDatasets: check, ask runs, translate.
-import type {Runs} from '../runs/api.js';
+import type {Page, Runs} from '../runs/api.js';
 import {type ImportDatasetRequest, ListDatasetsResponse} from './gen/ftft/v1/dataset.js';
 import type {FtftServiceImplementation} from './gen/ftft/v1/ftft_service.js';
 import {ImportStream} from './import-stream.js';
@@ -34,10 +34,11 @@ export function datasetHandlers(runs: Runs): Handlers {
       const checks = new RequestChecks('Cannot list datasets');
       const page = checks.page(request);
       checks.throwIfAny();
-      return await fittingPage(page, ListDatasetsResponse, async page => {
+      const read = async (page: Page) => {
         const {datasets, nextPageToken} = await runs.listDatasets(page);
         return {datasets: datasets.map(toDataset), nextPageToken};
-      });
+      };
+      return await fittingPage(page, ListDatasetsResponse, read, ({datasets}) => datasets.length);
     },
   };
 }

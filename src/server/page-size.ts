@@ -6,10 +6,17 @@ interface Codec<T> {
   encode(message: T): {finish(): Uint8Array};
 }
 
-/** Where entries are large, half as many are read until they fit; one entry always does. */
-export async function fittingPage<T>(page: Page, codec: Codec<T>, read: (page: Page) => Promise<T>): Promise<T> {
-  for (let {pageSize} = page; ; pageSize = Math.ceil(pageSize / 2)) {
+/** Where entries are large, half as many as were found are read until they fit; one entry always does. countOf: entries of an answer. */
+export async function fittingPage<T>(
+  page: Page,
+  codec: Codec<T>,
+  read: (page: Page) => Promise<T>,
+  countOf: (answer: T) => number,
+): Promise<T> {
+  for (let {pageSize} = page; ; ) {
     const found = await read({...page, pageSize});
-    if (pageSize <= 1 || codec.encode(found).finish().length <= maxMessageBytes) return found;
+    const count = countOf(found);
+    if (count <= 1 || codec.encode(found).finish().length <= maxMessageBytes) return found;
+    pageSize = Math.ceil(count / 2);
   }
 }

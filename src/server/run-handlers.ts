@@ -1,5 +1,7 @@
 // TrainReference, FineTuneMain and the life of a run: check, ask runs, translate.
+
 import {FtftError} from '../errors.js';
+import type {Page} from '../runs/api.js';
 import {type Caller, checkOwn} from './access/caller.js';
 import type {CallExtension} from './call-errors.js';
 import {draining, type ServerContext} from './context.js';
@@ -97,10 +99,11 @@ export function runHandlers({runs, drain}: Pick<ServerContext, 'runs' | 'drain'>
       const page = checks.page(request);
       const matches = request.filter === '' ? undefined : checkedFilter(checks, request.filter);
       checks.throwIfAny();
-      return await fittingPage(page, ListRunsResponse, async page => {
+      const read = async (page: Page) => {
         const {runs: records, nextPageToken} = await runs.listRuns(page, matches);
         return {runs: records.map(toRun), nextPageToken};
-      });
+      };
+      return await fittingPage(page, ListRunsResponse, read, ({runs}) => runs.length);
     },
 
     async waitRun(request, {signal}) {

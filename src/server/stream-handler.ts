@@ -126,8 +126,9 @@ async function firstPosition(
   lastSequence: () => Promise<number>,
 ): Promise<LogPosition> {
   if ('token' in start) return decode(start.token);
-  const isEarliest = 'position' in start && start.position === 'earliest';
-  return {sequence: isEarliest ? 0 : await lastSequence(), numSent: 0};
+  // Who begins further on and comes back so early is told too much rather than too little.
+  const isLatest = 'position' in start && start.position === 'latest';
+  return {sequence: isLatest ? await lastSequence() : 0, numSent: 0};
 }
 
 function toEventStart(start: StreamRequest['start'], position: LogPosition): EventRange['start'] {

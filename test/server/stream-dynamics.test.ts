@@ -160,6 +160,22 @@ test('silence is broken by heartbeats that carry a token', async t => {
   assert.equal((await collect(client.streamDynamics({name, start})))[0].sequence, 2);
 });
 
+test('a heartbeat that comes before the first event does not carry a token past what was asked for', async t => {
+  const {client, runs} = await startTestServer(t);
+  runs.appendAll('ref', [changed('RUNNING'), {kind: 'epoch-started', epoch: 0}, changed('SUCCEEDED')]);
+  const events = runs.events.bind(runs);
+  runs.events = async function* (...args) {
+    await new Promise(resolve => setTimeout(resolve, 1300));
+    yield* events(...args);
+  };
+  const start = {$case: 'epoch', value: 0} as const;
+  const seen = await collect(client.streamDynamics({name, start, heartbeatInterval: {seconds: 1}}));
+  assert.deepEqual(kinds(seen), ['heartbeat', 'epochStarted', 'runChanged', 'caughtUp', 'completed']);
+  const resumeToken = {$case: 'resumeToken', value: seen[0].resumeToken} as const;
+  const again = await collect(client.streamDynamics({name, start: resumeToken, heartbeatInterval: {seconds: 10}}));
+  assert.deepEqual(kinds(again).slice(-4), ['epochStarted', 'runChanged', 'caughtUp', 'completed']);
+});
+
 test('a run that fails ends its stream with OK after completed, which carries the error', async t => {
   const {client, runs} = await startTestServer(t);
   const error = {code: 'INTERNAL', message: 'the loss is NaN', reason: 'LOSS_NOT_FINITE'} as const;

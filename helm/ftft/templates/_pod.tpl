@@ -66,6 +66,7 @@ containers:
       {{- end }}
       {{- end }}
       - {name: FTFT_DEVICE, value: {{ ternary "gpu" "cpu" $hasGpu }}}
+      - {name: FTFT_MAX_CACHE_GB, value: {{ $v.config.maxCacheGb | int | quote }}}
       - {name: FTFT_OFFLINE, value: {{ ternary "1" "0" $v.config.isOffline | quote }}}
       - {name: FTFT_LOG_LEVEL, value: {{ $v.config.logLevel }}}
       - {name: FTFT_LEASE_MS, value: {{ $v.config.leaseMs | int | quote }}}

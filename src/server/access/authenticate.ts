@@ -88,7 +88,8 @@ function certificateCaller({principals, otherPrincipals}: Rules, certificate: Pe
 
 /** URIs (SPIFFE), then host names, then e-mail addresses; the common name only of certificates without any. */
 function namesIn({subjectaltname = '', subject}: PeerCertificate): string[] {
-  const found = [...subjectaltname.matchAll(/(URI|DNS|email):("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/g)];
+  // Entry by entry from the first on: what stands within a name of another kind is no name.
+  const found = [...subjectaltname.matchAll(/(othername:[A-Za-z0-9]+|[A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/gy)];
   const of = (kind: string) =>
     found
       .filter(match => match[1] === kind)

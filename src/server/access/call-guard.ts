@@ -90,6 +90,8 @@ class GuardedCall extends ServerInterceptingCall {
           certificate: this.call.getAuthContext().sslPeerCertificate,
         })
       : anyone;
+    // What is taken now, nobody would give back.
+    if (this.isOver) return;
     if (isAsked && !hasRole(caller.role, needed))
       throw roleMissing(
         `Cannot call ${this.path.slice(1)}: it takes the role ${needed}, ${caller.name} has ${caller.role ?? 'none'}`,

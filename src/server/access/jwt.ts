@@ -38,6 +38,9 @@ const algorithms = [
   'Ed25519',
 ];
 const keysTimeoutMs = 5000;
+/** After an issuer did not answer. */
+const keysRetryMs = 1000;
+const keysLastMs = 24 * 3_600_000;
 
 /** jwks: contents of the file, where the rules name one. */
 export function jwtVerifier(rules: JwtRules, jwks: Buffer | undefined): JwtVerifier {
@@ -60,8 +63,31 @@ export function jwtVerifier(rules: JwtRules, jwks: Buffer | undefined): JwtVerif
   };
 }
 
+/** Keys that were good stay so for a day while their issuer is away; then it is asked only now and then. */
+function remoteKeys(url: URL): JWTVerifyGetKey {
+  const remote = createRemoteJWKSet(url, {timeoutDuration: keysTimeoutMs});
+  const never = Number.NEGATIVE_INFINITY;
+  let [askedWellAt, failedAt, failure] = [never, never, undefined as unknown];
+  return async (header, token) => {
+    const now = Date.now();
+    if (Math.abs(now - failedAt) > keysRetryMs)
+      try {
+        const key = await remote(header, token);
+        askedWellAt = now;
+        return key;
+      } catch (error) {
+        // The issuer answered: it has no such key.
+        if (error instanceof errors.JWKSNoMatchingKey) throw error;
+        [failedAt, failure] = [Date.now(), error];
+      }
+    const known = remote.jwks();
+    if (!known || now - askedWellAt > keysLastMs) throw failure;
+    return await createLocalJWKSet(known)(header, token);
+  };
+}
+
 function keySet({jwks: at}: JwtRules, jwks: Buffer | undefined): JWTVerifyGetKey {
-  if (isUrl(at)) return createRemoteJWKSet(new URL(at), {timeoutDuration: keysTimeoutMs});
+  if (isUrl(at)) return remoteKeys(new URL(at));
   try {
     return createLocalJWKSet(JSON.parse(String(jwks)) as JSONWebKeySet);
   } catch {

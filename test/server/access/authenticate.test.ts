@@ -10,6 +10,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {exportJWK, generateKeyPair, type JWTPayload, SignJWT} from 'jose';
 import {Status} from 'nice-grpc';
 import type {FtftError} from '../../../src/errors.js';
+import {jwtVerifier} from '../../../src/server/access/jwt.js';
 import {makeAuthority, serverNames, withoutOpenssl} from '../../support/certificates.js';
 import {runRecord} from '../records.js';
 import {collect, detail, errorOf, reasonOf, startTestServer} from '../start-test-server.js';
@@ -133,6 +134,31 @@ test('the role of a JWT is the one of its subject, else that of its claim, else 
   await refused(nobody.getRun({name}), Status.PERMISSION_DENIED, 'ROLE_MISSING');
 });
 
+test('keys that were good stay so for a day while their issuer is away, which is not asked at every call', async t => {
+  let [isUp, numAsked] = [true, 0];
+  const issuerServer = createServer((_, response) => {
+    numAsked++;
+    response.writeHead(isUp ? 200 : 500, {'content-type': 'application/json'}).end(JSON.stringify(keySet));
+  }).listen(0, '127.0.0.1');
+  await once(issuerServer, 'listening');
+  t.after(() => issuerServer.close());
+  const jwks = `http://127.0.0.1:${(issuerServer.address() as AddressInfo).port}/jwks`;
+  const rules = {issuer, audience, jwks, clockSkewS: 0, roleClaim: undefined, roleValues: new Map()};
+  const verify = jwtVerifier(rules, undefined);
+  const hour = 3_600_000;
+  t.mock.timers.enable({apis: ['Date'], now: Date.now()});
+  const token = await jwt({sub: 'bob'}, {expires: '48h'});
+  assert.equal((await verify(token)).subject, 'bob');
+  isUp = false;
+  t.mock.timers.tick(hour);
+  for (let call = 0; call < 5; call++) assert.equal((await verify(token)).subject, 'bob');
+  assert.equal(numAsked, 2);
+  const {privateKey: key} = await generateKeyPair('ES256');
+  await assert.rejects(verify(await jwt({}, {key})), {details: {reason: 'TOKEN_INVALID'}});
+  t.mock.timers.tick(24 * hour);
+  await assert.rejects(verify(token), ({details}: FtftError) => details.reason === 'KEYS_UNAVAILABLE');
+});
+
 test('keys of an issuer are fetched from its URL; while they cannot be, the call may be tried again', async t => {
   let isUp = false;
   const issuerServer = createServer((_, response) => {
@@ -147,6 +173,8 @@ test('keys of an issuer are fetched from its URL; while they cannot be, the call
   const error = await refused(client.getRun({name}), Status.UNAVAILABLE, 'KEYS_UNAVAILABLE');
   assert.ok(detail(error, 'google.rpc.RetryInfo'));
   isUp = true;
+  // An issuer that does not answer is asked once a second.
+  await sleep(1100);
   assert.ok(await client.getRun({name}));
   await assert.rejects(startTestServer(t, {authFile: file, isOffline: true}), /must be a file where FTFT_OFFLINE/);
 });
@@ -179,6 +207,9 @@ test('a certificate says who calls by its URI, host name or e-mail address; one 
     ['ci.test', 'DNS:other.test'],
     ['x', 'URI:spiffe://team/worker/other'],
     ['x', 'URI:https://a/, DNS:ci.test'],
+    // Of kinds that are no caller's name, whose values Node does not put into quotation marks.
+    ['x', 'otherName:1.3.6.1.4.1.311.20.2.3;UTF8:x URI:spiffe://team/worker'],
+    ['x', 'otherName:1.3.6.1.4.1.311.20.2.3;UTF8:x DNS:ci.test', 'DNS:other.test'],
     ['stranger'],
   ] as const)
     await refused(

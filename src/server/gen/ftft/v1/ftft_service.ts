@@ -173,8 +173,8 @@ export interface ListRunsRequest {
   pageToken: string;
   /**
    * AIP-160 filter over state, kind, labels and create_time, such as
-   * `state = FAILED AND labels.team = "nlp" AND create_time > "2026-11-01T09:00:00Z"`; `labels:team` holds for runs with such a label. A
-   * page may have fewer runs than asked for, even none, and still have a next_page_token.
+   * `state = FAILED AND labels.team = "nlp" AND create_time > "2026-11-01T09:00:00Z"`; `labels:team` holds for runs with such a label,
+   * and `!=` also for runs without it. A page may have fewer runs than asked for, even none, and still have a next_page_token.
    */
   filter: string;
 }
