@@ -3,12 +3,10 @@ import {createHash} from 'node:crypto';
 import {setImmediate as nextTurn} from 'node:timers/promises';
 import type {EpochDynamics} from '../pipeline/types.js';
 import {bytesOf, packBits, unpackBits} from './columns.js';
-import type {EventLog} from './store.js';
+import {type EventLog, eventsPerPage} from './store.js';
 import type {LogEvent} from './types.js';
 
 const chunkInstances = 16_384;
-/** About 2 MiB of columns. */
-const eventsPerPage = 8;
 
 type Chunk = Extract<LogEvent, {kind: 'chunk'}>;
 

@@ -3,12 +3,10 @@ import {FtftError, invalidFields} from '../errors.js';
 import type {EventRange} from './api.js';
 import {notFound} from './not-found.js';
 import {isTerminal} from './run-state.js';
-import type {EpochMark, Store} from './store.js';
+import {type EpochMark, eventsPerPage, type Store} from './store.js';
 import type {RunRecord, StoredEvent} from './types.js';
 import type {Wakeups} from './wakeups.js';
 
-/** At most about 2 MiB of columns. */
-const eventsPerPage = 8;
 const what = 'Cannot read the events of a run';
 
 interface LogPage {

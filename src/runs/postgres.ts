@@ -6,7 +6,7 @@ import {FtftError} from '../errors.js';
 import {explainPostgres} from './postgres-errors.js';
 import {Hints} from './postgres-hints.js';
 import {migrations as migrationsOf, newerSchema} from './schema.js';
-import type {Row, Sql, Value} from './sql.js';
+import {type Row, type Sql, storeClosed, type Value} from './sql.js';
 
 const migrations = migrationsOf({
   bytes: 'bytea',
@@ -145,11 +145,7 @@ export class Postgres implements Sql {
   }
 
   private checkOpen(): void {
-    if (!this.isOpen)
-      throw new FtftError('UNAVAILABLE', 'Cannot use the store: the server is shutting down; try again', {
-        reason: 'DRAINING',
-        retryAfterMs: 1000,
-      });
+    if (!this.isOpen) throw storeClosed();
   }
 
   private async notify(payloads: string[]): Promise<void> {

@@ -106,17 +106,6 @@ export class SqlCatalog {
     });
   }
 
-  /** By a map, or by a run that is to train on it. */
-  async isDataMapFileUsed(file: string): Promise<boolean> {
-    const row = await this.sql.row(
-      `select 1 as used from data_maps where file = ? union all
-       select 1 from runs where kind = 'MAIN' and record like ? limit 1`,
-      file,
-      `%"dataMapFile":"${file}"%`,
-    );
-    return row !== undefined;
-  }
-
   /** A file is to go with what named it: in the same transaction. */
   async addRemoval(kind: RemovalKind, name: string): Promise<void> {
     await this.sql.run(

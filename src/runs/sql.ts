@@ -1,5 +1,6 @@
 // What the store asks of a database: rows for SQL, in transactions that calls join by themselves. One schema and one SQL serve every
 // engine; the few words that differ are here.
+import {FtftError} from '../errors.js';
 
 /** Value of a column. Whole numbers come back as numbers, bytes as a Uint8Array. */
 export type Value = string | number | null | Uint8Array;
@@ -27,3 +28,10 @@ export interface Sql {
   listen(onHint: (word: string | undefined) => void): void;
   close(): Promise<void>;
 }
+
+/** What a call meets that comes after close(). */
+export const storeClosed = (): FtftError =>
+  new FtftError('UNAVAILABLE', 'Cannot use the store: the server is shutting down; try again', {
+    reason: 'DRAINING',
+    retryAfterMs: 1000,
+  });

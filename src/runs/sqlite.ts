@@ -3,7 +3,7 @@ import {AsyncLocalStorage} from 'node:async_hooks';
 import Libsql from 'libsql';
 import {FtftError} from '../errors.js';
 import {migrations as migrationsOf, newerSchema} from './schema.js';
-import type {Row, Sql, Value} from './sql.js';
+import {type Row, type Sql, storeClosed, type Value} from './sql.js';
 
 const migrations = migrationsOf({
   bytes: 'blob',
@@ -108,11 +108,7 @@ export class Sqlite implements Sql {
   }
 
   private prepared(sql: string): Libsql.Statement {
-    if (!this.isOpen)
-      throw new FtftError('UNAVAILABLE', 'Cannot use the store: the server is shutting down; try again', {
-        reason: 'DRAINING',
-        retryAfterMs: 1000,
-      });
+    if (!this.isOpen) throw storeClosed();
     const found = this.statements.get(sql);
     if (found) return found;
     const made = this.database.prepare(sql);

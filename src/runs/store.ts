@@ -97,6 +97,9 @@ export interface Change {
 /** now: the database's time. */
 export type MakeChange = (stored: StoredRun, now: number) => Change;
 
+/** To be read at once: at most about 2 MiB of columns. */
+export const eventsPerPage = 8;
+
 export interface EventLog {
   /**
    * Changes a run and appends events to its log, both or neither. With a lease the write is fenced: undefined, and nothing
