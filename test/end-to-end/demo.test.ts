@@ -1,6 +1,7 @@
 // The demo as a user runs it: the real program, real text, the real model, at the least size.
 import assert from 'node:assert/strict';
 import {type ChildProcess, spawn} from 'node:child_process';
+import {once} from 'node:events';
 import {readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {text} from 'node:stream/consumers';
@@ -33,10 +34,14 @@ test('Ctrl-C while the reference trains ends the demo with 130 and leaves no pro
   withFolder(async folder => {
     const demo = start(folder);
     let output = '';
-    for await (const chunk of demo.stdout!) {
-      output += chunk;
-      if (/[1-9]\d*\/\d+ steps/.test(output)) break;
-    }
+    // Read to the end: a demo that nobody reads any more ends as one whose reader has had enough.
+    const isTraining = new Promise<void>(resolve => {
+      demo.stdout!.on('data', chunk => {
+        output += chunk;
+        if (/[1-9]\d*\/\d+ steps/.test(output)) resolve();
+      });
+    });
+    await Promise.race([isTraining, once(demo, 'exit')]);
     const descendants = descendantsOf(demo.pid!);
     assert.ok(descendants.length >= 2, 'the demo has started a server, and the server a trainer');
     demo.kill('SIGINT');
